@@ -1,0 +1,74 @@
+"""What a client said: messages and tools as plain values, in no API's dialect.
+
+Knows nothing of HTTP, of harmony or of any wire format; already checked when it exists.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+JsonSchema: TypeAlias = Mapping[str, Any]
+ToolChoice: TypeAlias = Literal["auto", "none"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """A function that the client offers to the model.
+
+    `parameters` is a JSON schema of type object; `None` means the function takes no arguments.
+    """
+
+    name: str
+    description: str | None = None
+    parameters: JsonSchema | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """A function call made by the model; `arguments` is the text exactly as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instructions:
+    """A system or developer message: both have the same rank here."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserMessage:
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssistantMessage:
+    """An earlier turn of the model. At least one of the three is present."""
+
+    text: str | None = None
+    reasoning: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolResult:
+    """What the client's function returned; `name` is the function whose call it answers."""
+
+    call_id: str
+    name: str
+    text: str
+
+
+Message: TypeAlias = Instructions | UserMessage | AssistantMessage | ToolResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """Messages in order, oldest first, and the tools the model may call."""
+
+    messages: tuple[Message, ...]
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice = "auto"

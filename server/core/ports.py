@@ -1,0 +1,63 @@
+"""The seam between those who ask and those who generate: what every engine can do, whatever runs
+behind it.
+"""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeAlias
+
+from server.core.events import Event
+from server.core.request import GenerationRequest
+
+EngineState: TypeAlias = Literal["stopped", "loading", "ready", "restarting", "failed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineStatus:
+    """`detail` is one sentence for an operator: why it is not ready, or what was chosen at load."""
+
+    state: EngineState
+    running: int = 0
+    waiting: int = 0
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCard:
+    """Facts of a loaded model. `context_length` is what one request may use, prompt and answer
+    together.
+    """
+
+    architecture: str
+    description: str
+    context_length: int
+    training_context_length: int
+    parameters: int
+    size_bytes: int
+    slots: int
+    vocabulary_size: int
+    demonstration: bool = False
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+class Engine(Protocol):
+    """Something that answers requests. `start` returns at once; `status` tells how far it is."""
+
+    async def start(self) -> None: ...
+
+    async def close(self) -> None:
+        """End every stream with an error, then free everything. Safe to call twice."""
+
+    def status(self) -> EngineStatus: ...
+
+    def card(self) -> ModelCard | None:
+        """The model's facts; None until it is loaded for the first time."""
+
+    def generate(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
+        """Answer one request (grammar of events: `core.events`).
+
+        Everything that can be refused is refused before the first event. Closing the generator
+        early cancels. Errors: ServerError of kind invalid, context_too_long, busy, loading,
+        engine_failed, timeout.
+        """
+        ...

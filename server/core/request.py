@@ -1,0 +1,62 @@
+"""What is asked of an engine: one request, checked, frozen, free of any API's words.
+
+Whether the answer is streamed, how many choices a client wants and which dialect it speaks are not
+here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Literal, TypeAlias
+
+from server.core.messages import Conversation
+
+Effort: TypeAlias = Literal["low", "medium", "high"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """How the next token is drawn. `None` means the model's own default, see `filled`.
+
+    temperature 0 is greedy. top_k 0, top_p 1, min_p 0, typical_p 1, penalties 0 (repeat_penalty 1)
+    switch a sampler off. mirostat 0, 1 or 2 as in llama.cpp; it replaces the truncating samplers.
+    """
+
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    typical_p: float | None = None
+    repeat_penalty: float | None = None
+    repeat_last_n: int | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    mirostat: int | None = None
+    mirostat_tau: float | None = None
+    mirostat_eta: float | None = None
+    seed: int | None = None
+    logit_bias: Mapping[int, float] = field(default_factory=dict)
+
+    def filled(self, defaults: "Sampling") -> "Sampling":
+        """This sampling with every `None` taken from `defaults`."""
+        missing = {
+            f.name: getattr(defaults, f.name) for f in fields(self) if getattr(self, f.name) is None
+        }
+        return replace(self, **missing)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationRequest:
+    """One answer to be generated.
+
+    `max_tokens` None: the server's default. `logprobs` None: none wanted; n: the chosen token's and
+    the n likeliest of each visible token. `stop` strings end the answer when they appear in its
+    visible text and are not part of it.
+    """
+
+    id: str
+    conversation: Conversation
+    effort: Effort | None = None
+    max_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+    sampling: Sampling = field(default_factory=Sampling)
+    logprobs: int | None = None

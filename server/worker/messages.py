@@ -1,0 +1,196 @@
+"""The frames of the seam between the gateway and a worker: small immutable msgpack structs.
+
+Commands go to the worker, reports come back. Tokens are ids everywhere; text never crosses.
+A frame on the wire is a 4-byte big-endian length and that many bytes of msgpack.
+"""
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+EndReason: TypeAlias = Literal["stop", "length", "cancelled", "failed"]
+RefusalKind: TypeAlias = Literal["busy", "context_too_long", "invalid"]
+
+LENGTH_BYTES = 4
+MAX_FRAME_BYTES = 1 << 28
+
+
+class Frame(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Base of all frames."""
+
+
+# --- configuration, handed over at start ---------------------------------------------------------
+
+
+class ModelOptions(Frame, frozen=True, kw_only=True):
+    """How the worker loads its model. `gpu_layers`: -1 = all, -2 = as many as fit (auto)."""
+
+    path: str
+    context_length: int
+    slots: int
+    threads: int
+    gpu_layers: int
+    cpu_moe_layers: int
+    weight_repack: Literal["auto", "on", "off"]
+    queue_limit: int
+    max_stall_ms: int | None = None
+
+
+# --- commands ------------------------------------------------------------------------------------
+
+
+class SamplerOptions(Frame, frozen=True, kw_only=True):
+    """Every value is set; the meanings are those of `core.request.Sampling`."""
+
+    temperature: float
+    top_p: float
+    top_k: int
+    min_p: float
+    typical_p: float
+    repeat_penalty: float
+    repeat_last_n: int
+    frequency_penalty: float
+    presence_penalty: float
+    mirostat: int
+    mirostat_tau: float
+    mirostat_eta: float
+    seed: int
+    logit_bias: dict[int, float]
+
+
+class Submit(Frame, frozen=True, kw_only=True):
+    """Generate after `prompt`. A sampled id in `stop_ids` ends the answer (it is reported as its
+    last token).
+
+    `top_logprobs` None: no logprobs; n: the chosen token's and the n likeliest.
+    """
+
+    id: int
+    prompt: list[int]
+    max_tokens: int
+    stop_ids: list[int]
+    sampler: SamplerOptions
+    top_logprobs: int | None = None
+
+
+class Cancel(Frame, frozen=True, kw_only=True):
+    """End request `id` within a step. Unknown or ended ids are ignored: the two may cross on the
+    way.
+    """
+
+    id: int
+
+
+class Close(Frame, frozen=True, kw_only=True):
+    """End every request and leave."""
+
+
+Command: TypeAlias = Submit | Cancel | Close
+
+
+# --- reports -------------------------------------------------------------------------------------
+
+
+class Loaded(Frame, frozen=True, kw_only=True):
+    """The model is in memory and answers.
+
+    `context_length` is one slot's, prompt and answer together. `tokens` are the vocabulary's
+    entries as raw bytes in order of id; `control_ids` those that are control tokens and not text;
+    `end_ids` those that end generation for llama.cpp. `notes`: what was chosen at load, in
+    sentences for an operator.
+    """
+
+    architecture: str
+    description: str
+    context_length: int
+    training_context_length: int
+    parameters: int
+    size_bytes: int
+    slots: int
+    sliding_window: int
+    gpu_layers: int
+    notes: list[str]
+    tokens: list[bytes]
+    control_ids: list[int]
+    end_ids: list[int]
+
+
+class LoadFailed(Frame, frozen=True, kw_only=True):
+    """llama.cpp refused the model; `message` is one sentence with its reason."""
+
+    message: str
+
+
+class LoadProgress(Frame, frozen=True, kw_only=True):
+    fraction: float
+
+
+class Accepted(Frame, frozen=True, kw_only=True):
+    """Request `id` is in the queue or in a slot."""
+
+    id: int
+
+
+class Refused(Frame, frozen=True, kw_only=True):
+    """Request `id` never ran. `retry_after` in seconds, when waiting helps."""
+
+    id: int
+    kind: RefusalKind
+    message: str
+    retry_after: float | None = None
+
+
+class Token(Frame, frozen=True, kw_only=True):
+    """One sampled token of request `id`; logprobs only if asked, `top` as (token id, logprob)."""
+
+    id: int
+    token: int
+    logprob: float | None = None
+    top: list[tuple[int, float]] = []
+
+
+class Ended(Frame, frozen=True, kw_only=True):
+    """The last word on request `id`. Seconds: in the queue, computing the prompt, generating."""
+
+    id: int
+    reason: EndReason
+    message: str = ""
+    cached_tokens: int = 0
+    queue_s: float = 0.0
+    prompt_s: float = 0.0
+    generation_s: float = 0.0
+
+
+class Step(Frame, frozen=True, kw_only=True):
+    """What one step of the loop brought: at most one token a sequence, then the sequences that
+    ended.
+    """
+
+    tokens: list[Token]
+    ended: list[Ended]
+    running: int
+    waiting: int
+
+
+Report: TypeAlias = Loaded | LoadFailed | LoadProgress | Accepted | Refused | Step
+
+
+_encoder = msgspec.msgpack.Encoder()
+_commands: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
+_reports: msgspec.msgpack.Decoder[Report] = msgspec.msgpack.Decoder(Report)
+
+
+def encode(frame: Frame) -> bytes:
+    """A frame as bytes, length first."""
+    body = _encoder.encode(frame)
+    return len(body).to_bytes(LENGTH_BYTES, "big") + body
+
+
+def decode_command(body: bytes) -> Command:
+    """The command in a frame's body. Errors: msgspec.DecodeError for anything else."""
+    return _commands.decode(body)
+
+
+def decode_report(body: bytes) -> Report:
+    """The report in a frame's body. Errors: msgspec.DecodeError for anything else."""
+    return _reports.decode(body)
