@@ -105,6 +105,7 @@ class Answer:
     """
 
     text: str | None
+    preamble: str | None = None
     reasoning: str | None
     tool_calls: tuple[ToolCall, ...]
     logprobs: tuple[TokenLogprob, ...]
@@ -132,6 +133,7 @@ async def collect(events: AsyncIterator[Event]) -> Answer:
     parts = [(head, "".join(text)) for head, text in zip(heads, texts, strict=True)]
     return Answer(
         text=_joined(parts, "text"),
+        preamble=_joined(parts, "preamble"),
         reasoning=_joined(parts, "reasoning"),
         tool_calls=tuple(
             ToolCall(id=head.call_id, name=head.name, arguments=text)

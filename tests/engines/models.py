@@ -1,0 +1,64 @@
+"""Model files for the tests: the bundled one, and broken copies of it."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeAlias
+
+from server.core.messages import Conversation, UserMessage
+from server.core.request import GenerationRequest, Sampling
+from server.engines.generation import GenerationLimits
+from server.engines.local import LocalEngine
+from server.worker.messages import ModelOptions
+
+TINY = Path(__file__).parents[2] / "models" / "gpt-oss-tiny.gguf"
+GREEDY = Sampling(temperature=0.0)
+DEFAULTS = Sampling(
+    temperature=1.0,
+    top_p=1.0,
+    top_k=0,
+    min_p=0.0,
+    typical_p=1.0,
+    repeat_penalty=1.0,
+    repeat_last_n=64,
+    frequency_penalty=0.0,
+    presence_penalty=0.0,
+    mirostat=0,
+    mirostat_tau=5.0,
+    mirostat_eta=0.1,
+)
+StartEngine: TypeAlias = Callable[..., Awaitable[LocalEngine]]
+
+
+def limits(**changes: object) -> GenerationLimits:
+    return GenerationLimits(**({"sampling": DEFAULTS, "max_tokens": 256} | changes))
+
+
+def options(
+    path: Path = TINY, *, slots: int = 4, context: int = 2048, queue: int = 16
+) -> ModelOptions:
+    return ModelOptions(
+        path=str(path),
+        context_length=context,
+        slots=slots,
+        threads=1,
+        gpu_layers=0,
+        cpu_moe_layers=0,
+        weight_repack="off",
+        queue_limit=queue,
+    )
+
+
+def asked(text: str, *, name: str = "test", **more: object) -> GenerationRequest:
+    """A greedy request of one user message."""
+    conversation = Conversation(messages=(UserMessage(text=text),))
+    values = {"effort": "low", "sampling": GREEDY, "max_tokens": 64} | more
+    return GenerationRequest(id=name, conversation=conversation, **values)
+
+
+def patched(target: Path, old: bytes, new: bytes) -> Path:
+    """A copy of the bundled model with one byte string replaced by another of the same length."""
+    assert len(old) == len(new)
+    data = TINY.read_bytes()
+    assert old in data
+    target.write_bytes(data.replace(old, new))
+    return target
