@@ -1,0 +1,43 @@
+"""Puts the HTTP side together: routes, middleware, errors. Knows no settings and no engines."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+from fastapi import FastAPI
+
+from server.api import chat, errors, models, system
+from server.api.deps import Service
+from server.api.middleware import BodyLimit, RequestId, TidyPath
+from server.api.openapi import describe
+from server.api.options import ApiOptions
+from server.auth.keys import KeyTable
+from server.dialects.openai_chat_body import ChatBody
+from server.registry import Registry
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+def build(
+    registry: Registry, keys: KeyTable, options: ApiOptions, lifespan: Lifespan | None = None
+) -> FastAPI:
+    """The application. `lifespan` starts and closes what it was given; nothing is started here."""
+    app = FastAPI(
+        title="gpt-api",
+        description="An OpenAI-compatible server for gpt-oss on one's own machine.",
+        version=options.version,
+        lifespan=lifespan,
+        # A redirect loses the body of a POST in many clients; TidyPath makes it needless.
+        redirect_slashes=False,
+    )
+    app.state.service = Service(registry=registry, keys=keys, options=options)
+    for router in (chat.router, models.router):
+        app.include_router(router, prefix="/v1")
+        app.include_router(router, include_in_schema=False)
+    app.include_router(system.router)
+    errors.install(app)
+    describe(app, ChatBody)
+    # The last one added is the outermost: even a refused body gets a request id.
+    app.add_middleware(TidyPath)
+    app.add_middleware(BodyLimit, max_bytes=options.max_body_bytes)
+    app.add_middleware(RequestId)
+    return app

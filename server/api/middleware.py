@@ -1,0 +1,115 @@
+"""What happens to every request before a route sees it: an id, a limit on its body, a tidy path.
+
+Pure ASGI: anything that wraps the response would hide a client's hang-up from the routes.
+"""
+
+import re
+import secrets
+import time
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from server.api.errors import error_response
+from server.core.errors import ServerError
+from server.logs import request_id
+
+OPENAI_VERSION = "2020-10-01"
+_GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
+_SLASHES = re.compile(r"/{2,}")
+_ENDPOINT = "/chat/completions/"
+
+
+class RequestId:
+    """Names every request, by the client's own id where it sends a usable one, and stamps the
+    reply's headers.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        name = _given_id(Headers(scope=scope)) or f"req_{secrets.token_hex(12)}"
+        scope.setdefault("state", {})["request_id"] = name
+
+        async def stamped(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["x-request-id"] = name
+                headers["openai-processing-ms"] = str(round((time.perf_counter() - began) * 1000))
+                headers["openai-version"] = OPENAI_VERSION
+            await send(message)
+
+        token = request_id.set(name)
+        try:
+            await self._app(scope, receive, stamped)
+        finally:
+            request_id.reset(token)
+
+
+class BodyLimit:
+    """Refuses bodies above a size, by their header where it tells and while reading otherwise."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        length = Headers(scope=scope).get("content-length", "")
+        if length.isdecimal() and int(length) > self._max_bytes:
+            await error_response(self._refusal())(scope, receive, send)
+            return
+        left = self._max_bytes
+
+        async def counted() -> Message:
+            nonlocal left
+            message = await receive()
+            left -= len(message.get("body", b""))
+            if left < 0:
+                raise self._refusal()
+            return message
+
+        await self._app(scope, counted, send)
+
+    def _refusal(self) -> ServerError:
+        return ServerError(
+            "too_large",
+            f"The request body is larger than the {self._max_bytes} bytes that this server takes;"
+            " send less.",
+        )
+
+
+class TidyPath:
+    """Lets untidy base URLs work: doubled and trailing slashes, and an endpoint's full address
+    given as the base, to which a client appends the endpoint again.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope["path"] = tidy(scope["path"])
+        await self._app(scope, receive, send)
+
+
+def tidy(path: str) -> str:
+    """`/v1//models/` -> `/v1/models`; `/v1/chat/completions/models` -> `/v1/models`."""
+    path = _SLASHES.sub("/", path).rstrip("/") or "/"
+    base, found, rest = path.rpartition(_ENDPOINT)
+    return f"{base.removesuffix(_ENDPOINT[:-1])}/{rest}" if found else path
+
+
+def _given_id(headers: Headers) -> str | None:
+    for header in ("x-request-id", "x-client-request-id"):
+        given = headers.get(header, "")
+        if _GIVEN_ID.fullmatch(given):
+            return given
+    return None

@@ -1,0 +1,29 @@
+"""What an operator may choose about the HTTP side: this part's slice of the settings.
+
+What a request gets that names no length and no sampling is the engine's knowledge, not ours.
+"""
+
+from dataclasses import dataclass
+
+from server.core.request import Effort
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiOptions:
+    """Limits and habits; `None` means no limit. Satisfies `dialects.base.Rules`.
+
+    A stream that is silent for `ping_seconds` gets a comment, never with 0. `drain_seconds`: how
+    long streams may go on after the server was told to stop.
+    """
+
+    version: str
+    max_body_bytes: int = 32 * 1024 * 1024
+    ping_seconds: float = 15.0
+    drain_seconds: float = 30.0
+
+    effort_default: Effort = "medium"
+    output_tokens_limit: int | None = None
+    n_limit: int = 4
+    stop_limit: int = 16
+    strict_params: bool = False
+    reasoning_alias: bool = True

@@ -1,0 +1,36 @@
+"""A reply as server-sent events over a feed, which ends with it, however it ends."""
+
+from collections.abc import AsyncIterator
+
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.types import Receive, Scope, Send
+
+from server.api.feed import Feed
+from server.api.options import ApiOptions
+
+
+class EventStream(EventSourceResponse):
+    """Sends `frames` as they are, and a comment when they are silent for too long."""
+
+    def __init__(self, frames: AsyncIterator[bytes], feed: Feed, options: ApiOptions) -> None:
+        super().__init__(
+            frames,
+            headers={"Cache-Control": "no-cache"},
+            ping=options.ping_seconds,
+            ping_message_factory=_ping,
+            sep="\n",
+            shutdown_grace_period=options.drain_seconds,
+        )
+        self._feed = feed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Not left to the generator of frames: a client that leaves before the first frame is sent
+        # would leave it unstarted, and nothing in it would ever run.
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._feed.close()
+
+
+def _ping() -> ServerSentEvent:
+    return ServerSentEvent(comment="ping", sep="\n")

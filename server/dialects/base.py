@@ -1,0 +1,68 @@
+"""What every dialect gives: a call read from a client's words, and a reply written in them.
+
+Knows neither HTTP nor where the events come from.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import msgspec
+
+from server.core.errors import ServerError
+from server.core.events import Answer, Event
+from server.core.request import Effort, GenerationRequest
+
+
+class Rules(Protocol):
+    """What the operator allows and prefers; `None` means no limit."""
+
+    @property
+    def effort_default(self) -> Effort: ...
+    @property
+    def n_limit(self) -> int: ...
+    @property
+    def stop_limit(self) -> int: ...
+    @property
+    def output_tokens_limit(self) -> int | None: ...
+    @property
+    def strict_params(self) -> bool: ...
+    @property
+    def reasoning_alias(self) -> bool: ...
+
+
+class Reply(Protocol):
+    """One reply in a dialect's words, streamed or whole; keeps the state of one stream.
+
+    `index` is the choice that an event belongs to, from 0.
+    """
+
+    def frames(self, index: int, event: Event) -> bytes:
+        """The bytes for one event; empty when the dialect has no words for it."""
+
+    def end(self) -> bytes:
+        """What follows the last event of the last choice."""
+
+    def failure(self, error: ServerError) -> bytes:
+        """What ends a stream that fails after it began."""
+
+    def body(self, answers: Sequence[Answer]) -> bytes:
+        """The whole reply, one answer a choice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """What a client wants: one request a choice, and how to word the reply.
+
+    `unknown` names the fields that nobody knows; they were ignored.
+    """
+
+    requests: tuple[GenerationRequest, ...]
+    stream: bool
+    reply: Reply
+    unknown: tuple[str, ...] = ()
+
+
+def sse(data: Any) -> bytes:
+    """One server-sent event with `data` as JSON."""
+    return b"data: " + msgspec.json.encode(data) + b"\n\n"

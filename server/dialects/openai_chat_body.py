@@ -1,0 +1,188 @@
+"""The body of a chat completion request as clients send it, and which fields are taken, refused or
+ignored.
+
+Checks types and ranges; what the fields mean is not known here.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from server.core.errors import ServerError
+from server.dialects.openai_errors import unsupported
+
+HUGE = 2**31 - 1
+# The longest look-back that any model here has; -1 asks for it.
+LONGEST_WINDOW = 131_072
+
+# Fields that change nothing in the text of an answer: taken and not used.
+IGNORED = frozenset(
+    {
+        "metadata",
+        "moderation",
+        "parallel_tool_calls",
+        "prediction",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "service_tier",
+        "store",
+        "user",
+        "verbosity",
+    }
+)
+
+# Fields that would change an answer's meaning and that this server does not do.
+REFUSED: Mapping[str, str] = {
+    "audio": "this server writes text only",
+    "grammar": "grammars are not available",
+    "guided_choice": "guided decoding is not available",
+    "guided_grammar": "guided decoding is not available",
+    "guided_json": "guided decoding is not available",
+    "guided_regex": "guided decoding is not available",
+    "json_schema": "structured output is not available",
+    "web_search_options": "this server does not search the web",
+}
+
+
+def _integral(value: Any) -> Any:
+    """Some clients write every number as a float: 256.0 is an integer."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Flag = Annotated[bool, Field(strict=True)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Whole = Annotated[int, Field(strict=True), BeforeValidator(_integral)]
+
+
+class Wire(BaseModel):
+    """Base of the wire models: unknown keys are kept, so that they can be named."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
+class ContentPart(Wire):
+    type: str
+    text: str | None = None
+    refusal: str | None = None
+
+
+Content = str | list[ContentPart] | None
+
+
+class CalledFunction(Wire):
+    name: str
+    arguments: str | dict[str, Any] | None = None
+
+
+class ToolCallPart(Wire):
+    id: str
+    type: str = "function"
+    function: CalledFunction
+
+
+class ChatMessage(Wire):
+    role: str
+    content: Content = None
+    name: str | None = None
+    refusal: str | None = None
+    reasoning: str | None = None
+    reasoning_content: str | None = None
+    thinking: str | None = None
+    tool_calls: list[ToolCallPart] | None = None
+    tool_call_id: str | None = None
+    function_call: CalledFunction | None = None
+
+
+class FunctionPart(Wire):
+    name: str
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+
+
+class ToolPart(Wire):
+    type: str = "function"
+    function: FunctionPart | None = None
+
+
+class StreamOptions(Wire):
+    include_usage: Flag | None = None
+
+
+class ReasoningOptions(Wire):
+    effort: str | None = None
+    exclude: Flag | None = None
+
+
+class ResponseFormat(Wire):
+    type: str
+
+
+class ChatBody(Wire):
+    """A chat completion request. `messages` alone is required."""
+
+    model: str | None = None
+    messages: list[ChatMessage]
+    stream: Flag | None = None
+    stream_options: StreamOptions | None = None
+    n: Whole | None = Field(default=None, ge=1)
+
+    max_completion_tokens: Whole | None = Field(default=None, ge=-1, le=HUGE)
+    max_tokens: Whole | None = Field(default=None, ge=-1, le=HUGE)
+    stop: str | list[str] | None = None
+    seed: Whole | None = Field(default=None, ge=-(2**63), lt=2**63)
+
+    temperature: Number | None = Field(default=None, ge=0, le=2)
+    top_p: Number | None = Field(default=None, ge=0, le=1)
+    top_k: Whole | None = Field(default=None, ge=-1, le=HUGE)
+    min_p: Number | None = Field(default=None, ge=0, le=1)
+    typical_p: Number | None = Field(default=None, gt=0, le=1)
+    repeat_penalty: Number | None = Field(default=None, gt=0, le=10)
+    repetition_penalty: Number | None = Field(default=None, gt=0, le=10)
+    repeat_last_n: Whole | None = Field(default=None, ge=-1, le=LONGEST_WINDOW)
+    frequency_penalty: Number | None = Field(default=None, ge=-2, le=2)
+    presence_penalty: Number | None = Field(default=None, ge=-2, le=2)
+    mirostat: Whole | None = Field(default=None, ge=0, le=2)
+    mirostat_tau: Number | None = Field(default=None, ge=0, le=100)
+    mirostat_eta: Number | None = Field(default=None, ge=0, le=1)
+    logit_bias: dict[str, Annotated[Number, Field(ge=-100, le=100)]] | None = None
+
+    logprobs: Flag | None = None
+    top_logprobs: Whole | None = Field(default=None, ge=0, le=20)
+    response_format: ResponseFormat | None = None
+    modalities: list[str] | None = None
+
+    tools: list[ToolPart] | None = None
+    tool_choice: str | dict[str, Any] | None = None
+    functions: list[FunctionPart] | None = None
+    function_call: str | dict[str, Any] | None = None
+
+    reasoning_effort: str | None = None
+    reasoning: ReasoningOptions | None = None
+    include_reasoning: Flag | None = None
+
+
+def check_fields(body: ChatBody, *, strict: bool) -> tuple[str, ...]:
+    """The names nobody knows. Errors: ServerError invalid for a field that this server refuses, and
+    when `strict` for an unknown one.
+    """
+    extra = body.model_extra or {}
+    for name, reason in REFUSED.items():
+        if extra.get(name) is not None:
+            raise unsupported(name, reason)
+    for index, modality in enumerate(body.modalities or ()):
+        if modality != "text":
+            raise unsupported(f"modalities[{index}]", REFUSED["audio"])
+    if body.response_format is not None and body.response_format.type != "text":
+        raise unsupported("response_format", "only the type 'text' is available")
+    unknown = tuple(sorted(extra.keys() - IGNORED - REFUSED.keys()))
+    if unknown and strict:
+        raise ServerError(
+            "invalid",
+            f"Unknown parameter: '{unknown[0]}'; leave it out.",
+            param=unknown[0],
+            code="unknown_parameter",
+        )
+    return unknown

@@ -1,0 +1,65 @@
+"""OpenAI's words for the served models. Knows neither where they come from nor their engines."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from server.core.ports import ModelCard
+
+DEMONSTRATION_NOTE = (
+    "This is the bundled demonstration model: it shows that the server works and knows nothing."
+    " Install gpt-oss-20b for real answers."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedModel:
+    """A model under the name it is listed by. `card` is None until the model was loaded."""
+
+    id: str
+    served_name: str
+    created: int
+    card: ModelCard | None
+
+
+def model_body(model: ListedModel) -> bytes:
+    return msgspec.json.encode(_model_object(model))
+
+
+def models_body(models: Sequence[ListedModel]) -> bytes:
+    return msgspec.json.encode(
+        {"object": "list", "data": [_model_object(model) for model in models]}
+    )
+
+
+def _model_object(model: ListedModel) -> dict[str, Any]:
+    listed = {
+        "id": model.id,
+        "object": "model",
+        "created": model.created,
+        "owned_by": "gpt-api",
+        "root": model.served_name,
+    }
+    if model.card is not None:
+        listed["context_length"] = model.card.context_length
+        listed["meta"] = _meta(model.card)
+    return listed
+
+
+def _meta(card: ModelCard) -> dict[str, Any]:
+    meta = {
+        "architecture": card.architecture,
+        "description": card.description,
+        "context_length": card.context_length,
+        "training_context_length": card.training_context_length,
+        "parameters": card.parameters,
+        "size_bytes": card.size_bytes,
+        "vocabulary_size": card.vocabulary_size,
+        "slots": card.slots,
+        "demonstration": card.demonstration,
+    }
+    if card.demonstration:
+        meta["note"] = DEMONSTRATION_NOTE
+    return meta

@@ -1,0 +1,204 @@
+"""The other routes, the headers of every reply, and the description of the interface."""
+
+from dataclasses import replace
+
+import httpx
+import pytest
+from fastapi import HTTPException
+
+from server.api.middleware import tidy
+from server.auth.key_text import read_table
+from server.core.ports import EngineState
+from tests.api.serving import CHAT, app_on, client_of
+from tests.fakes import CARD, ScriptedEngine
+
+KEYED = '{"sk-1": {"user": "a", "permissions": ["chat"]}}'
+
+
+async def get(path: str, engine: ScriptedEngine | None = None, **more: str) -> httpx.Response:
+    async with client_of(app_on(engine or ScriptedEngine())) as client:
+        return await client.get(path, **more)
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "word"),
+    [
+        ("ready", 200, "ok"),
+        ("loading", 503, "loading"),
+        ("stopped", 503, "loading"),
+        ("restarting", 503, "loading"),
+        ("failed", 503, "error"),
+    ],
+)
+async def test_health_follows_the_engine(state: EngineState, status: int, word: str):
+    engine = ScriptedEngine(state=state)
+    response = await get("/health", engine)
+    assert response.status_code == status
+    assert response.json() == {
+        "status": word,
+        "model": "gpt-oss-20b",
+        "models": {
+            "gpt-oss-20b": {
+                "state": state,
+                "running": 0,
+                "waiting": 0,
+                "detail": "",
+                "demonstration": False,
+            }
+        },
+    }
+    alive = await get("/healthz", engine)
+    assert (alive.status_code, alive.json()) == (200, {"status": "ok"})
+
+
+async def test_health_says_when_the_model_is_the_demonstration():
+    engine = ScriptedEngine(card=replace(CARD, demonstration=True))
+    models = (await get("/health", engine)).json()["models"]
+    assert models["gpt-oss-20b"]["demonstration"] is True
+
+
+async def test_health_needs_no_key_and_models_do():
+    async with client_of(app_on(ScriptedEngine(), read_table(KEYED))) as client:
+        assert (await client.get("/health")).status_code == 200
+        assert (await client.get("/healthz")).status_code == 200
+        assert (await client.get("/v1/models")).status_code == 401
+        bearer = {"Authorization": "Bearer sk-1"}
+        assert (await client.get("/v1/models", headers=bearer)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/models", "/models", "/v1/models/", "/v1/chat/completions/models"]
+)
+async def test_models_are_listed(path: str):
+    listed = (await get(path)).json()
+    assert listed["object"] == "list"
+    assert [model["id"] for model in listed["data"]] == ["gpt-oss-20b"]
+
+
+@pytest.mark.parametrize("name", ["gpt-oss-20b", "gpt-oss:20b", "gpt-oss-20b:low"])
+async def test_model_is_described_under_any_name(name: str):
+    described = (await get(f"/v1/models/{name}")).json()
+    assert (described["id"], described["root"]) == (name, "gpt-oss-20b")
+
+
+async def test_unknown_model_is_not_found_even_with_a_slash():
+    response = await get("/v1/models/openai%2Fgpt-9")
+    assert response.status_code == 404
+    assert response.json()["error"]["code"] == "model_not_found"
+
+
+@pytest.mark.parametrize(
+    "path", ["/health", "/healthz", "/v1/models", "/models", "/v1/models/gpt-oss"]
+)
+async def test_head_is_answered(path: str):
+    async with client_of(app_on(ScriptedEngine())) as client:
+        assert (await client.head(path)).status_code == 200
+
+
+async def test_unknown_url_is_told_in_the_same_shape():
+    response = await get("/v1/nothing")
+    assert response.status_code == 404
+    error = response.json()["error"]
+    assert error["code"] == "unknown_url"
+    assert "GET /v1/nothing" in error["message"]
+
+
+async def test_wrong_method_names_the_right_one():
+    response = await get(CHAT)
+    assert response.status_code == 405
+    assert response.headers["allow"] == "POST"
+    assert response.json()["error"]["code"] == "method_not_supported"
+
+
+@pytest.mark.parametrize("path", ["/health", "/v1/nothing", CHAT])
+async def test_every_reply_has_the_headers(path: str):
+    headers = (await get(path)).headers
+    assert headers["x-request-id"].startswith("req_")
+    assert int(headers["openai-processing-ms"]) >= 0
+    assert headers["openai-version"] == "2020-10-01"
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ({"X-Request-ID": "abc-1.2_Z"}, True),
+        ({"X-Client-Request-Id": "abc-1.2_Z"}, True),
+        ({"X-Request-ID": "a" * 129}, False),
+        ({"X-Request-ID": "a b"}, False),
+        ({"X-Request-ID": ""}, False),
+    ],
+)
+async def test_usable_request_id_of_the_client_is_kept(sent: dict[str, str], kept: bool):
+    response = await get("/health", headers=sent)
+    assert (response.headers["x-request-id"] in sent.values()) is kept
+
+
+async def test_failure_outside_of_an_answer_is_told_in_the_same_shape():
+    class BrokenEngine(ScriptedEngine):
+        def card(self) -> None:
+            raise ZeroDivisionError("secret of the server")
+
+    response = await get("/v1/models", BrokenEngine(), headers={"X-Request-ID": "mine"})
+    assert response.status_code == 500
+    assert response.json()["error"]["type"] == "server_error"
+    assert response.headers["x-request-id"] == "mine"
+    assert "secret" not in response.text
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "param"), [("/probe?count=x", 400, "count"), ("/probe?count=5", 418, None)]
+)
+async def test_what_the_framework_refuses_is_told_in_the_same_shape(
+    path: str, status: int, param: str | None
+):
+    async def probe(count: int) -> None:
+        raise HTTPException(418, f"{count} teapots.")
+
+    app = app_on(ScriptedEngine())
+    app.add_api_route("/probe", probe)
+    async with client_of(app) as client:
+        response = await client.get(path)
+    assert response.status_code == status
+    assert response.json()["error"]["param"] == param
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+async def test_documentation_is_served(path: str):
+    response = await get(path)
+    assert response.status_code == 200
+    assert "gpt-api" in response.text
+
+
+async def test_interface_describes_the_body_of_a_request():
+    described = (await get("/openapi.json")).json()
+    assert described["info"]["title"] == "gpt-api"
+    assert set(described["paths"]) == {
+        "/v1/chat/completions",
+        "/v1/models",
+        "/v1/models/{name}",
+        "/health",
+        "/healthz",
+    }
+    content = described["paths"]["/v1/chat/completions"]["post"]["requestBody"]["content"]
+    reference = content["application/json"]["schema"]["$ref"]
+    name = reference.removeprefix("#/components/schemas/")
+    schema = described["components"]["schemas"][name]
+    assert schema["required"] == ["messages"]
+    assert "ChatMessage" in described["components"]["schemas"]
+
+
+@pytest.mark.parametrize(
+    ("path", "tidied"),
+    [
+        ("/", "/"),
+        ("//", "/"),
+        ("/health/", "/health"),
+        ("/v1//models", "/v1/models"),
+        ("/v1/chat/completions", "/v1/chat/completions"),
+        ("/v1/chat/completions/chat/completions", "/v1/chat/completions"),
+        ("/chat/completions/chat/completions", "/chat/completions"),
+        ("/v1/chat/completions/models/a", "/v1/models/a"),
+    ],
+)
+def test_path_is_tidied(path: str, tidied: str):
+    assert tidy(path) == tidied

@@ -1,0 +1,122 @@
+"""Real implementations of the ports, without a model behind them."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from server.core.errors import ServerError
+from server.core.events import (
+    Event,
+    Finished,
+    FinishReason,
+    PartDelta,
+    PartEnded,
+    PartKind,
+    PartStarted,
+    Started,
+    Usage,
+)
+from server.core.ports import EngineState, EngineStatus, ModelCard
+from server.core.request import GenerationRequest
+
+USAGE = Usage(prompt_tokens=10, cached_tokens=4, completion_tokens=6, reasoning_tokens=2)
+CARD = ModelCard(
+    architecture="gpt-oss",
+    description="gpt-oss 20B MXFP4",
+    context_length=8192,
+    training_context_length=131072,
+    parameters=20_914_757_184,
+    size_bytes=12_109_566_560,
+    slots=4,
+    vocabulary_size=201_088,
+)
+
+
+@dataclass(eq=False)
+class Pause:
+    """A point in a script: `reached` tells the test that it is reached, `go` lets it pass."""
+
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    go: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+Step: TypeAlias = Event | Pause | Exception
+Script: TypeAlias = tuple[Step, ...]
+
+
+def part(index: int, kind: PartKind, *texts: str, call_id: str = "", name: str = "") -> Script:
+    """One whole part, a delta for each text."""
+    return (
+        PartStarted(index=index, kind=kind, call_id=call_id, name=name),
+        *(PartDelta(text=text) for text in texts),
+        PartEnded(),
+    )
+
+
+def finished(reason: FinishReason = "stop", warning: str | None = None) -> Finished:
+    return Finished(reason=reason, usage=USAGE, warning=warning)
+
+
+STARTED = Started(prompt_tokens=USAGE.prompt_tokens)
+HELLO: Script = (STARTED, *part(0, "text", "Hel", "lo"), finished())
+
+
+class ScriptedEngine:
+    """An engine that plays a script to every request, or `by_request` its n-th script to the n-th.
+
+    What it was asked is in `requests`. `left` is set when a stream is closed before its end, and
+    `running` counts the streams that play.
+    """
+
+    def __init__(
+        self,
+        *script: Step,
+        by_request: Mapping[int, Script] | None = None,
+        state: EngineState = "ready",
+        card: ModelCard | None = CARD,
+    ) -> None:
+        self.script: Script = script or HELLO
+        self.by_request = dict(by_request or {})
+        self.state: EngineState = state
+        self.requests: list[GenerationRequest] = []
+        self.running = 0
+        self.left = asyncio.Event()
+        self._card = card
+
+    async def start(self) -> None:
+        self.state = "ready"
+
+    async def close(self) -> None:
+        self.state = "stopped"
+
+    def status(self) -> EngineStatus:
+        return EngineStatus(state=self.state, running=self.running)
+
+    def card(self) -> ModelCard | None:
+        return self._card
+
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
+        if self.state == "failed":
+            raise ServerError("engine_failed", "The model could not be loaded; see the log.")
+        if self.state != "ready":
+            raise ServerError("loading", "The model is still loading; try again.", retry_after=3)
+        script = self.by_request.get(len(self.requests), self.script)
+        self.requests.append(request)
+        self.running += 1
+        ended = False
+        try:
+            for step in script:
+                if isinstance(step, Pause):
+                    step.reached.set()
+                    await step.go.wait()
+                elif isinstance(step, Exception):
+                    ended = True
+                    raise step
+                else:
+                    ended = ended or isinstance(step, Finished)
+                    yield step
+        finally:
+            self.running -= 1
+            if not ended:
+                self.left.set()
