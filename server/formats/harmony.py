@@ -1,0 +1,33 @@
+"""The format of gpt-oss models: requests to harmony prompts, harmony output to events."""
+
+from server.core.request import Effort, GenerationRequest
+from server.formats.base import Prompt
+from server.formats.harmony_markers import Markers
+from server.formats.harmony_prompt import Clock, HarmonyPrompt
+from server.formats.harmony_reader import HarmonyReader
+from server.formats.vocabulary import Vocabulary
+
+
+class HarmonyFormat:
+    """`clock` gives today's date in UTC. `default_effort` is for requests that name none.
+
+    Errors: ValueError for a vocabulary without harmony's control tokens.
+    """
+
+    def __init__(
+        self, vocabulary: Vocabulary, clock: Clock, *, default_effort: Effort = "medium"
+    ) -> None:
+        self._vocabulary = vocabulary
+        self._markers = Markers.of(vocabulary)
+        self._prompt = HarmonyPrompt(vocabulary, self._markers, clock)
+        self._default_effort = default_effort
+
+    def prompt(self, request: GenerationRequest) -> Prompt:
+        effort = request.effort or self._default_effort
+        tokens = self._prompt.render(request.conversation, effort)
+        return Prompt(tokens=tokens, stop_ids=self._markers.stops)
+
+    def reader(self, request: GenerationRequest) -> HarmonyReader:
+        conversation = request.conversation
+        offered = conversation.tools if conversation.tool_choice != "none" else ()
+        return HarmonyReader(self._vocabulary, self._markers, [tool.name for tool in offered])
