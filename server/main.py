@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from server import assemble
 from server.api.app import build
 from server.settings import Settings
-from server.settings_load import load
+from server.settings_load import SettingsError, load
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -24,11 +24,17 @@ def create_app(settings: Settings) -> FastAPI:
         finally:
             await registry.close()
 
-    return build(registry, settings.keys, settings.api_options(), lifespan=lifespan)
+    app = build(registry, settings.keys, settings.api_options(), lifespan=lifespan)
+    app.root_path = settings.root_path
+    return app
 
 
 def __getattr__(name: str) -> Any:
     """`app` is made when an ASGI server asks for it: importing this module reads no settings."""
     if name == "app":
-        return create_app(load())
+        try:
+            return create_app(load())
+        except SettingsError as error:
+            # Whoever imports this wants a sentence, not a traceback.
+            raise SystemExit(str(error)) from None
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

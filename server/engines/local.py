@@ -154,7 +154,7 @@ class LocalEngine:
     async def _live(self) -> str | None:
         """One worker's life, from start to death. Returns a reason not to try another, if any."""
         try:
-            self._link = link = await WorkerLink.open()
+            link = await self._open_link()
         except OSError as error:
             self._enter("restarting", f"the worker could not be started: {error}")
             return None
@@ -175,6 +175,16 @@ class LocalEngine:
         self._enter("restarting", f"the worker ended: {ending.cause}")
         log.error("model %s: worker %d ended: %s", self._options.name, link.pid, ending.cause)
         return None
+
+    async def _open_link(self) -> WorkerLink:
+        # Cancelled in the middle, a process would be there that nobody knows: see it through, so
+        # that `close` finds it.
+        opening = asyncio.create_task(WorkerLink.open())
+        try:
+            await asyncio.shield(opening)
+        finally:
+            self._link = await opening
+        return self._link
 
     async def _serve(self, link: WorkerLink) -> str | None:
         """Take reports until the worker is gone. Returns why the model is unusable, if it is."""
@@ -207,7 +217,7 @@ class LocalEngine:
             return str(error)
         self._card = replace(_card(loaded), demonstration=self._options.demonstration)
         self._session = Session(link, self._card, vocabulary, text_format)
-        self._enter("ready", "; ".join(loaded.notes))
+        self._enter("ready", " ".join(loaded.notes))
         log.info("model %s is ready: %s", self._options.name, loaded.description)
         return None
 

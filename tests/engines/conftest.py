@@ -3,9 +3,9 @@ from contextlib import AsyncExitStack
 from datetime import date
 
 import pytest
-from server.formats.harmony import HarmonyFormat
 
 from server.engines.local import LocalEngine, LocalOptions
+from server.formats.harmony import HarmonyFormat
 from server.worker.messages import ModelOptions
 from tests.engines.models import StartEngine, limits, options
 

@@ -7,12 +7,12 @@ from contextlib import aclosing
 from dataclasses import replace
 
 import pytest
-from tests.contracts import check_events
 
 from server.core.errors import ServerError
 from server.core.events import Answer, Event, PartDelta, Started, collect
 from server.core.request import Sampling
 from server.engines.local import LocalEngine
+from tests.contracts import check_events
 from tests.engines.models import StartEngine, asked, limits, options
 
 LONG = "Count from 1 to 200"

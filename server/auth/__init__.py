@@ -1,0 +1,1 @@
+"""Who may ask, and for what. Knows neither HTTP status codes nor the models."""

@@ -1,0 +1,110 @@
+"""The command line: `gpt-api serve`, `gpt-api check-config`. The only place that prints.
+
+Every setting that is no secret is a flag; what settings mean is not known here. Everything heavy
+is imported where it is used: a worker process imports this module too and needs none of it.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from server import __version__
+
+OK, FAILED, USAGE, BAD_SETTINGS = 0, 1, 2, 78
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run one command and leave with its exit code."""
+    parser = _parser()
+    options = vars(parser.parse_args(arguments))
+    match options.pop("command"):
+        case "serve":
+            sys.exit(_serve(options))
+        case "check-config":
+            sys.exit(_check_config(options))
+        case _:
+            parser.print_help()
+            sys.exit(USAGE)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gpt-api",
+        description="An OpenAI-compatible server for gpt-oss on one's own machine.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"gpt-api {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    serve = commands.add_parser("serve", help="start the server", allow_abbrev=False)
+    _add_settings(serve)
+    check = commands.add_parser(
+        "check-config", help="show the settings and what is wrong with them", allow_abbrev=False
+    )
+    output = check.add_mutually_exclusive_group()
+    output.add_argument(
+        "--markdown", action="store_true", help="print the table of all settings instead"
+    )
+    output.add_argument(
+        "--example", action="store_true", help="print an example of a .env file instead"
+    )
+    _add_settings(check)
+    return parser
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    """A flag for every setting; a secret has none, since every user of a machine sees flags."""
+    from server.settings import Settings
+    from server.settings_checks import secret
+
+    group = parser.add_argument_group("settings (they win over the environment and .env)")
+    for name, info in Settings.model_fields.items():
+        if secret(info):
+            continue
+        names = [f"--{name.replace('_', '-')}"] + ["--model"] * (name == "model_path")
+        switch: dict[str, Any] = {"nargs": "?", "const": "1"} if info.annotation is bool else {}
+        group.add_argument(
+            *names,
+            dest=name,
+            metavar="VALUE",
+            default=argparse.SUPPRESS,
+            help=(info.description or "").replace("%", "%%"),
+            **switch,
+        )
+
+
+def _check_config(options: dict[str, str]) -> int:
+    from server import settings_table
+    from server.settings_load import find
+
+    if options.pop("markdown"):
+        print(settings_table.markdown(), end="")
+        return OK
+    if options.pop("example"):
+        print(settings_table.env_file(), end="")
+        return OK
+    findings = find(options)
+    print(settings_table.report(findings), end="", flush=True)
+    for doubt in findings.doubts:
+        print(doubt, file=sys.stderr)
+    for problem in findings.problems:
+        print(problem, file=sys.stderr)
+    return FAILED if findings.problems else OK
+
+
+def _serve(flags: dict[str, str]) -> int:
+    from server.settings_load import SettingsError, load
+
+    try:
+        settings = load(flags)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return BAD_SETTINGS
+
+    from server import service
+
+    try:
+        return service.run(settings, announce=lambda text: print(text, flush=True))
+    except service.CannotListen as error:
+        print(error, file=sys.stderr)
+        return FAILED

@@ -1,0 +1,129 @@
+"""Runs the application under uvicorn: binds, serves, announces itself, drains and leaves.
+
+Knows sockets and processes, not what the application does.
+"""
+
+import errno
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+
+import uvicorn
+
+from server import __version__, logs
+from server.main import create_app
+from server.settings import Settings
+from server.settings_checks import loopback
+
+# Clients keep idle connections for 5 s or more; one that the server closes at that very moment is a
+# failed request to them. Longer than any proxy's habit, it is always the client that closes.
+KEEP_ALIVE_SECONDS = 75
+# Streams that are cut when the time is up still have to send their error before the sockets close.
+LAST_WORDS_SECONDS = 5
+BACKLOG = 2048
+
+
+class CannotListen(Exception):
+    """The address cannot be had; one sentence with the way out."""
+
+
+class _AnnouncedServer(uvicorn.Server):
+    """A uvicorn server that says when it answers."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._announce()
+
+
+def run(settings: Settings, announce: Callable[[str], None]) -> int:
+    """Serve until told to stop; returns the exit code. Errors: CannotListen."""
+    logs.configure(settings.log_level)
+    listener = listen(settings.host, settings.port)
+    port: int = listener.getsockname()[1]
+    config = uvicorn.Config(
+        create_app(settings),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        ws="none",
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=settings.shutdown_timeout_seconds + LAST_WORDS_SECONDS,
+    )
+    server = _AnnouncedServer(config, lambda: announce(banner(settings, port)))
+    # uvicorn drains and ends on a signal, then raises it again for whoever called: for us that is
+    # the end that was asked for, not a death.
+    signal.signal(signal.SIGTERM, _leave)
+    with suppress(KeyboardInterrupt):
+        server.run(sockets=[listener])
+    return 0 if server.started else 1
+
+
+def _leave(*_: object) -> None:
+    raise SystemExit(0)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. It takes connections before the model is loaded: nobody is refused."""
+    address = host.strip("[]")
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    dual = address == "::" and socket.has_dualstack_ipv6()
+    try:
+        return socket.create_server(
+            (address, port), family=family, backlog=BACKLOG, dualstack_ipv6=dual
+        )
+    except OSError as error:
+        raise CannotListen(_why(error, host, port)) from error
+
+
+def banner(settings: Settings, port: int) -> str:
+    """What an operator wants to see first, a line each."""
+    url = f"http://{_authority(settings.host, port)}"
+    lines = {
+        "model": _model(settings),
+        "base URL": f"{url}/v1",
+        "keys": _keys(settings),
+        "docs": f"{url}/docs",
+    }
+    head = f"gpt-api {__version__} listens on {settings.host} port {port}"
+    return "\n".join((head, *(f"  {name:9} {text}" for name, text in lines.items())))
+
+
+def _why(error: OSError, host: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"PORT: {port} is in use on {host}; stop what listens there, or set another PORT"
+    if error.errno == errno.EACCES:
+        return f"PORT: {port} needs rights that this user lacks; set a PORT above 1023"
+    reason = error.strerror or str(error)
+    return f"HOST: cannot listen on {host} port {port} ({reason}); set HOST=127.0.0.1 or 0.0.0.0"
+
+
+def _authority(host: str, port: int) -> str:
+    """Where a client on this machine finds the server."""
+    address = host.strip("[]")
+    if address in ("0.0.0.0", "::"):
+        address = "127.0.0.1"
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def _model(settings: Settings) -> str:
+    if settings.demonstration:
+        return (
+            f"{settings.model_name}: the bundled demonstration model, which knows nothing;"
+            " set MODEL_PATH to a real one"
+        )
+    return f"{settings.model_name}: {settings.model_file}"
+
+
+def _keys(settings: Settings) -> str:
+    if not settings.keys.open:
+        return f"{settings.keys} ({', '.join(settings.keys.users())})"
+    if loopback(settings.host):
+        return "none: open, to this machine only"
+    return "none: open to everybody who can reach it"

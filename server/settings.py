@@ -1,0 +1,261 @@
+"""Every setting of the server: its name, meaning, default and limits; and the parts' frozen slices.
+
+An environment variable is its field's name in capitals. Where values come from: settings_load.py.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from server import __version__
+from server.api.options import ApiOptions
+from server.auth.key_text import SHAPE as KEY_TABLE_SHAPE
+from server.auth.keys import KeyTable
+from server.core.request import Sampling
+from server.settings_machine import granted_cpus
+from server.settings_model_file import bundled_model
+from server.settings_values import (
+    DefaultEffort,
+    GpuLayers,
+    Keys,
+    KeysFromFile,
+    Level,
+    ModelFile,
+    Repack,
+)
+from server.worker.messages import ModelOptions
+
+MIB = 1024 * 1024
+
+
+def setting(default: object, description: str, /, **more: Any) -> Any:
+    """A field. `example`: shown where there is no default; `expected`: says a good value in words;
+    `secret`: never shown, and not taken from the command line.
+    """
+    extra: dict[str, Any] = {
+        key: more.pop(key) for key in ("example", "expected", "secret") if key in more
+    }
+    return Field(default, description=description, json_schema_extra=extra, **more)
+
+
+class Settings(BaseSettings):
+    """All settings, checked. Built from its arguments alone: it never looks at the environment."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        env_ignore_empty=True,
+        enable_decoding=False,
+        arbitrary_types_allowed=True,
+        protected_namespaces=(),
+    )
+
+    # --- the model
+    model_path: ModelFile | None = setting(
+        None,
+        "The model: a GGUF file, a directory that holds one, or a prefix of its name. Unset: the"
+        " bundled demonstration model, which is tiny and knows nothing.",
+        example="/var/lib/gpt-api/models/gpt-oss-20b-mxfp4.gguf",
+    )
+    model_name: str = setting(
+        "gpt-oss-20b",
+        "The name that the model answers to.",
+        pattern=r"^\S+$",
+        expected="a name without spaces",
+    )
+    default_model: str | None = setting(
+        None,
+        "The name that a request without a model gets; unset: MODEL_NAME.",
+        example="gpt-oss-20b",
+        pattern=r"^\S+$",
+        expected="a name without spaces",
+    )
+    context_length: int = setting(
+        8192,
+        "Tokens that one request may use, prompt and answer together; at most what the model was"
+        " trained for. More costs memory.",
+        ge=256,
+    )
+    n_parallel: int = setting(4, "Requests that are answered at the same time.", ge=1, le=256)
+    n_threads: int | None = setting(
+        None, "CPU threads; unset: as many as this process was granted.", example=4, ge=1, le=1024
+    )
+    n_gpu_layers: GpuLayers = setting(
+        -2,
+        "Layers on the GPU: auto (as many as fit), all, or a count; 0 is the CPU alone.",
+        example="auto",
+    )
+    n_cpu_moe: int = setting(
+        0, "Layers whose experts stay on the CPU when the rest is on a small GPU.", ge=0
+    )
+    weight_repack: Repack = setting(
+        "auto",
+        "Copy the weights into a layout that reads prompts faster, at the price of memory and load"
+        " time: auto (where memory allows), on, off.",
+    )
+    max_stall_ms: int | None = setting(
+        None,
+        "Longest pause of a running answer, in milliseconds, while another prompt is read; unset:"
+        " chosen for the hardware.",
+        example=700,
+        ge=1,
+    )
+    max_queue: int = setting(
+        64, "Requests that may wait for a free place; the next one is told to come back.", ge=0
+    )
+
+    # --- what a request may use, and what it gets when it does not say
+    max_input_tokens: int | None = setting(
+        None, "Longest prompt in tokens; unset: what the context leaves.", example=4096, ge=1
+    )
+    max_output_tokens: int = setting(
+        1024, "Length of an answer, in tokens, when the request names none.", ge=1
+    )
+    output_tokens_limit: int | None = setting(
+        None,
+        "Longest answer, in tokens, that a request may ask for; unset: what the context leaves.",
+        example=4096,
+        ge=1,
+    )
+    request_timeout_seconds: float = setting(
+        1800.0, "A request that takes longer ends with an error.", gt=0, allow_inf_nan=False
+    )
+    max_body_bytes: int = setting(32 * MIB, "Largest request body in bytes.", ge=1024)
+    default_temperature: float = setting(1.0, "Temperature of requests that name none.", ge=0, le=5)
+    default_top_p: float = setting(1.0, "top_p of requests that name none.", gt=0, le=1)
+    default_top_k: int = setting(0, "top_k of requests that name none; 0: off.", ge=0)
+    default_min_p: float = setting(0.0, "min_p of requests that name none; 0: off.", ge=0, le=1)
+    default_repeat_penalty: float = setting(
+        1.0, "repeat_penalty of requests that name none; 1: off.", gt=0, le=10
+    )
+    default_frequency_penalty: float = setting(
+        0.0, "frequency_penalty of requests that name none; 0: off.", ge=-2, le=2
+    )
+    default_presence_penalty: float = setting(
+        0.0, "presence_penalty of requests that name none; 0: off.", ge=-2, le=2
+    )
+    reasoning_effort_default: DefaultEffort = setting(
+        "medium", "How long the model thinks when the request does not say: low, medium, high."
+    )
+    reasoning_alias: bool = setting(
+        True, "Send the model's reasoning as reasoning_content too, beside reasoning."
+    )
+    strict_params: bool = setting(
+        False, "Refuse request fields that this server does not know, instead of ignoring them."
+    )
+
+    # --- who may ask
+    api_keys: Keys = setting(
+        KeyTable(),
+        "Who may ask: a table of keys, as JSON or as a Python dict (see Keys).",
+        example=KEY_TABLE_SHAPE,
+        secret=True,
+    )
+    api_keys_file: KeysFromFile | None = setting(
+        None, "A file with such a table.", example="/etc/gpt-api/keys.json"
+    )
+    allow_anonymous: bool = setting(
+        False, "Let everybody in without a key, even from other machines."
+    )
+
+    # --- the service
+    host: str = setting(
+        "127.0.0.1",
+        "The address to listen on; 0.0.0.0 is every address of this machine, and needs keys.",
+        pattern=r"^[A-Za-z0-9_.:%-]+$",
+        expected="an address or host name",
+    )
+    port: int = setting(8000, "The port to listen on; 0: any free one.", ge=0, le=65535)
+    root_path: str = setting(
+        "",
+        "The path under which a reverse proxy publishes this server.",
+        example="/gpt",
+        pattern=r"^(/\S*[^/\s])?$",
+        expected="a path like /gpt, without a slash at its end",
+    )
+    sse_ping_seconds: float = setting(
+        15.0,
+        "A stream that is silent for so long gets a comment, so that no proxy cuts it; 0: never.",
+        ge=0,
+        allow_inf_nan=False,
+    )
+    shutdown_timeout_seconds: int = setting(
+        30, "How long running answers may go on after the server was told to stop.", ge=0
+    )
+    log_level: Level = setting("info", "How much is logged: debug, info, warning, error.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+    @property
+    def keys(self) -> KeyTable:
+        """The keys of the variable and of the file."""
+        from_file = self.api_keys_file.table if self.api_keys_file else ()
+        return KeyTable([*self.api_keys, *from_file])
+
+    @property
+    def demonstration(self) -> bool:
+        """Whether it is the bundled model that answers."""
+        return self.model_file == bundled_model()
+
+    @property
+    def model_file(self) -> Path:
+        """The GGUF to load. Errors: FileNotFoundError where none was named and none is bundled."""
+        found = self.model_path or bundled_model()
+        if found is None:
+            raise FileNotFoundError("no model was named and none is bundled; set MODEL_PATH")
+        return found
+
+    def model_options(self) -> ModelOptions:
+        """What the worker needs to know."""
+        return ModelOptions(
+            path=str(self.model_file),
+            context_length=self.context_length,
+            slots=self.n_parallel,
+            threads=self.n_threads or granted_cpus(),
+            gpu_layers=self.n_gpu_layers,
+            cpu_moe_layers=self.n_cpu_moe,
+            weight_repack=self.weight_repack,
+            queue_limit=self.max_queue,
+            max_stall_ms=self.max_stall_ms,
+        )
+
+    def api_options(self) -> ApiOptions:
+        """What the HTTP side needs to know."""
+        return ApiOptions(
+            version=__version__,
+            max_body_bytes=self.max_body_bytes,
+            ping_seconds=self.sse_ping_seconds,
+            drain_seconds=self.shutdown_timeout_seconds,
+            effort_default=self.reasoning_effort_default,
+            output_tokens_limit=self.output_tokens_limit,
+            strict_params=self.strict_params,
+            reasoning_alias=self.reasoning_alias,
+        )
+
+    def sampling(self) -> Sampling:
+        """The sampling of a request that names none: every value set, but the seed."""
+        return Sampling(
+            temperature=self.default_temperature,
+            top_p=self.default_top_p,
+            top_k=self.default_top_k,
+            min_p=self.default_min_p,
+            typical_p=1.0,
+            repeat_penalty=self.default_repeat_penalty,
+            repeat_last_n=64,
+            frequency_penalty=self.default_frequency_penalty,
+            presence_penalty=self.default_presence_penalty,
+            mirostat=0,
+            mirostat_tau=5.0,
+            mirostat_eta=0.1,
+        )

@@ -1,0 +1,106 @@
+"""What the README promises: the settings, the addresses, the files and the examples are real."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from server import __version__, settings_table
+from server.auth.key_text import read_table
+from server.main import create_app
+from server.settings import Settings
+from server.settings_load import ENV_FILE_VARIABLE, find
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CHANGELOG = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def test_settings_table_is_the_one_in_force():
+    _, _, rest = README.partition("<!-- settings: gpt-api check-config --markdown -->\n")
+    table, _, _ = rest.partition("<!-- end of settings -->")
+    assert table.strip() == settings_table.markdown().strip()
+
+
+def test_example_of_settings_is_the_one_in_force():
+    assert (ROOT / ".env.example").read_text(encoding="utf-8") == settings_table.env_file()
+
+
+def test_example_of_settings_is_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv(ENV_FILE_VARIABLE, str(tmp_path / "all.env"))
+    (tmp_path / "all.env").write_text(
+        re.sub(r"^#(?=[A-Z_]+=)", "", settings_table.env_file(), flags=re.M)
+    )
+    findings = find()
+    assert set(findings.texts) == set(Settings.model_fields)
+    # These two name files of somebody else's machine.
+    assert {each.variable for each in findings.problems} == {"MODEL_PATH", "API_KEYS_FILE"}
+    assert len(findings.settings.api_keys) == 1
+
+
+def test_every_setting_named_in_the_text_exists():
+    known = {name.upper() for name in Settings.model_fields} | {"GPT_API_ENV_FILE", "PYTHON"}
+    named = set(re.findall(r"`([A-Z][A-Z_]+)(?:=[^`]*)?`", README))
+    assert named <= known
+    assert len(named) > 20
+
+
+def test_addresses_exist():
+    app = create_app(Settings())
+    served = {*app.openapi()["paths"], app.docs_url, app.redoc_url}
+    named = set(re.findall(r"`(?:GET |POST )?(/[a-z][^ `]*)`", README)) - {"/v1"}
+    assert "/v1/chat/completions" in named
+    assert {_nameless(path) for path in named} <= {_nameless(path) for path in served}
+
+
+def _nameless(path: str) -> str:
+    return re.sub(r"\{[^}]*\}", "{}", path)
+
+
+def test_curl_sends_a_chat():
+    (curl,) = (block for block in blocks("sh") if block.startswith("curl"))
+    body = json.loads(re.search(r"-d '(.*)'", curl)[1])
+    assert body["messages"]
+    assert body["model"] == Settings().model_name
+    assert f"127.0.0.1:{Settings().port}/v1/chat/completions" in curl
+
+
+def test_example_of_keys_is_read():
+    (table,) = blocks("json")
+    assert read_table(table).users() == ["admin", "user1"]
+
+
+def test_tree_names_only_what_exists():
+    tree = "server/\n" + README.partition("```\nserver/\n")[2].partition("```")[0]
+    folder = ""
+    for line in tree.splitlines():
+        name = line.split()[0]
+        place = ROOT / (folder + name if line.startswith(" ") else name)
+        assert place.exists(), line
+        assert place.is_dir() == name.endswith("/"), line
+        folder = folder if line.startswith(" ") else name
+
+
+@pytest.mark.parametrize("target", re.findall(r"\]\((?!http)([^)#]+)\)", README))
+def test_links_lead_somewhere(target: str):
+    assert (ROOT / target).is_file()
+
+
+def test_modules_of_the_straight_line_exist():
+    section = README.partition("goes straight through:")[2].partition("```")[0]
+    modules = re.findall(r"^\d+\. .*?`([a-z_/]+)`", section, re.MULTILINE)
+    assert len(modules) == 8
+    for module in modules:
+        place = ROOT / "server" / module
+        assert place.is_dir() or place.with_suffix(".py").is_file(), module
+
+
+def test_changelog_knows_this_version():
+    assert "## [Unreleased]" in CHANGELOG or f"## [{__version__}]" in CHANGELOG

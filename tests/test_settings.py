@@ -1,0 +1,316 @@
+"""Each variable, good and bad; where values come from; the slices that are handed out."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from server import __version__
+from server.api.options import ApiOptions
+from server.core.request import Sampling
+from server.settings import Settings
+from server.settings_checks import loopback
+from server.settings_load import ENV_FILE_VARIABLE, SettingsError, find, load
+from server.settings_machine import granted_cpus
+from server.settings_model_file import bundled_model
+
+KEYS = json.dumps({"sk-example-key-1": {"user": "admin", "permissions": ["all"]}})
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    for name in (*Settings.model_fields, ENV_FILE_VARIABLE):
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+# Variable, a good text and the value that it means.
+GOOD = [
+    ("MODEL_NAME", "my-model", "my-model"),
+    ("DEFAULT_MODEL", "gpt-oss:20b", "gpt-oss:20b"),
+    ("CONTEXT_LENGTH", "131072", 131072),
+    ("N_PARALLEL", "1", 1),
+    ("N_THREADS", "3", 3),
+    ("N_GPU_LAYERS", "auto", -2),
+    ("N_GPU_LAYERS", "ALL", -1),
+    ("N_GPU_LAYERS", "-1", -1),
+    ("N_GPU_LAYERS", "0", 0),
+    ("N_GPU_LAYERS", "12", 12),
+    ("N_CPU_MOE", "24", 24),
+    ("WEIGHT_REPACK", "Off", "off"),
+    ("MAX_STALL_MS", "250", 250),
+    ("MAX_QUEUE", "0", 0),
+    ("MAX_INPUT_TOKENS", "4096", 4096),
+    ("MAX_INPUT_TOKENS", "", None),
+    ("MAX_OUTPUT_TOKENS", " 256 ", 256),
+    ("OUTPUT_TOKENS_LIMIT", "2048", 2048),
+    ("REQUEST_TIMEOUT_SECONDS", "30", 30.0),
+    ("MAX_BODY_BYTES", "1048576", 1048576),
+    ("DEFAULT_TEMPERATURE", "0.7", 0.7),
+    ("DEFAULT_TEMPERATURE", "0", 0.0),
+    ("DEFAULT_TOP_P", "0.9", 0.9),
+    ("DEFAULT_TOP_K", "50", 50),
+    ("DEFAULT_MIN_P", "0.05", 0.05),
+    ("DEFAULT_REPEAT_PENALTY", "1.1", 1.1),
+    ("DEFAULT_FREQUENCY_PENALTY", "-0.5", -0.5),
+    ("DEFAULT_PRESENCE_PENALTY", "0.5", 0.5),
+    ("REASONING_EFFORT_DEFAULT", "LOW", "low"),
+    ("REASONING_ALIAS", "off", False),
+    ("STRICT_PARAMS", "1", True),
+    ("ALLOW_ANONYMOUS", "true", True),
+    ("HOST", "::1", "::1"),
+    ("PORT", "0", 0),
+    ("PORT", "65535", 65535),
+    ("ROOT_PATH", "/gpt/api", "/gpt/api"),
+    ("SSE_PING_SECONDS", "2.5", 2.5),
+    ("SHUTDOWN_TIMEOUT_SECONDS", "0", 0),
+    ("LOG_LEVEL", "DEBUG", "debug"),
+]
+
+# Variable, a bad text and the whole sentence about it after the variable's name.
+BAD = [
+    ("MODEL_NAME", "two words", '"two words" is not a name without spaces'),
+    ("DEFAULT_MODEL", "a b", '"a b" is not a name without spaces'),
+    ("DEFAULT_MODEL", "gpt-4o", "gpt-4o is not a name of the model; set DEFAULT_MODEL=gpt-oss-20b"),
+    ("CONTEXT_LENGTH", "8k", '"8k" is not a whole number of at least 256; set CONTEXT_LENGTH=8192'),
+    ("N_PARALLEL", "0", '"0" is not a whole number between 1 and 256; set N_PARALLEL=4'),
+    ("N_THREADS", "all", '"all" is not a whole number between 1 and 1024; set N_THREADS=4'),
+    ("N_GPU_LAYERS", "-3", '"-3" is not auto, all or a count of layers; set N_GPU_LAYERS=auto'),
+    ("N_GPU_LAYERS", "²", '"²" is not auto, all or a count of layers'),
+    ("N_CPU_MOE", "-1", '"-1" is not a whole number of at least 0; set N_CPU_MOE=0'),
+    ("WEIGHT_REPACK", "yes", '"yes" is not one of auto, on, off; set WEIGHT_REPACK=auto'),
+    ("MAX_STALL_MS", "0", '"0" is not a whole number of at least 1; set MAX_STALL_MS=700'),
+    ("MAX_QUEUE", "-1", '"-1" is not a whole number of at least 0; set MAX_QUEUE=64'),
+    ("MAX_INPUT_TOKENS", "0", '"0" is not a whole number of at least 1'),
+    ("MAX_OUTPUT_TOKENS", "1.5", '"1.5" is not a whole number of at least 1'),
+    ("OUTPUT_TOKENS_LIMIT", "no", '"no" is not a whole number of at least 1'),
+    ("REQUEST_TIMEOUT_SECONDS", "0", '"0" is not a number above 0'),
+    ("REQUEST_TIMEOUT_SECONDS", "nan", '"nan" is not a number above 0'),
+    ("REQUEST_TIMEOUT_SECONDS", "inf", '"inf" is not a number above 0'),
+    ("MAX_BODY_BYTES", "32M", '"32M" is not a whole number of at least 1024'),
+    ("DEFAULT_TEMPERATURE", "hot", '"hot" is not a number between 0 and 5'),
+    ("DEFAULT_TEMPERATURE", "inf", '"inf" is not a number between 0 and 5'),
+    ("DEFAULT_TOP_P", "0", '"0" is not a number above 0 and of at most 1; set DEFAULT_TOP_P=1.0'),
+    ("DEFAULT_TOP_K", "-1", '"-1" is not a whole number of at least 0'),
+    ("DEFAULT_MIN_P", "2", '"2" is not a number between 0 and 1'),
+    ("DEFAULT_REPEAT_PENALTY", "0", '"0" is not a number above 0 and of at most 10'),
+    ("DEFAULT_FREQUENCY_PENALTY", "3", '"3" is not a number between -2 and 2'),
+    ("DEFAULT_PRESENCE_PENALTY", "-3", '"-3" is not a number between -2 and 2'),
+    ("REASONING_EFFORT_DEFAULT", "max", '"max" is not one of low, medium, high'),
+    ("REASONING_ALIAS", "2", '"2" is not 1 or 0 (or true, false, on, off); set REASONING_ALIAS=1'),
+    ("STRICT_PARAMS", "maybe", '"maybe" is not 1 or 0 (or true, false, on, off)'),
+    ("ALLOW_ANONYMOUS", "2", '"2" is not 1 or 0 (or true, false, on, off); set ALLOW_ANONYMOUS=0'),
+    ("API_KEYS", "sk-secret", "this is neither JSON nor a Python dict like"),
+    ("API_KEYS_FILE", "/nowhere/keys.json", "/nowhere/keys.json cannot be read (No such file"),
+    ("HOST", "http://x/", '"http://x/" is not an address or host name; set HOST=127.0.0.1'),
+    ("HOST", "0.0.0.0", "0.0.0.0 can be reached from other machines, and there are no keys"),
+    ("PORT", "abc", '"abc" is not a whole number between 0 and 65535; set PORT=8000'),
+    ("PORT", "65536", '"65536" is not a whole number between 0 and 65535; set PORT=8000'),
+    ("ROOT_PATH", "gpt", '"gpt" is not a path like /gpt, without a slash at its end'),
+    ("ROOT_PATH", "/gpt/", '"/gpt/" is not a path like /gpt, without a slash at its end'),
+    ("SSE_PING_SECONDS", "-1", '"-1" is not a number of at least 0; set SSE_PING_SECONDS=15.0'),
+    ("SHUTDOWN_TIMEOUT_SECONDS", "-1", '"-1" is not a whole number of at least 0'),
+    ("LOG_LEVEL", "loud", '"loud" is not one of debug, info, warning, error; set LOG_LEVEL=info'),
+    ("MODEL_PATH", "/nowhere/model.gguf", "/nowhere/model.gguf does not exist; set it to a GGUF"),
+]
+
+
+@pytest.mark.parametrize(("variable", "text", "value"), GOOD)
+def test_good_value(monkeypatch: pytest.MonkeyPatch, variable: str, text: str, value: object):
+    monkeypatch.setenv(variable, text)
+    assert getattr(load(), variable.lower()) == value
+
+
+@pytest.mark.parametrize(("variable", "text", "sentence"), BAD)
+def test_bad_value_is_named_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, variable: str, text: str, sentence: str
+):
+    monkeypatch.setenv(variable, text)
+    with pytest.raises(SettingsError) as caught:
+        load()
+    line = str(caught.value)
+    assert line.startswith(f"{variable}: {sentence}")
+    assert "\n" not in line
+    assert "secret" not in line
+
+
+def test_every_variable_is_in_both_tables():
+    names = {name.upper() for name in Settings.model_fields}
+    # What these read are files; they have tests of their own.
+    read_files = {"MODEL_PATH", "API_KEYS", "API_KEYS_FILE"}
+    assert {variable for variable, _, _ in GOOD} == names - read_files
+    assert {variable for variable, _, _ in BAD} == names
+
+
+def test_all_problems_are_listed(monkeypatch: pytest.MonkeyPatch):
+    for variable, text in {"PORT": "x", "N_PARALLEL": "x", "HOST": "0.0.0.0"}.items():
+        monkeypatch.setenv(variable, text)
+    with pytest.raises(SettingsError) as caught:
+        load()
+    assert [each.variable for each in caught.value.problems] == ["N_PARALLEL", "PORT", "HOST"]
+
+
+def test_wrong_keys_are_not_also_called_missing(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOST", "0.0.0.0")
+    monkeypatch.setenv("API_KEYS", "{")
+    assert [each.variable for each in find().problems] == ["API_KEYS"]
+
+
+@pytest.mark.parametrize(
+    "more", [{"API_KEYS": KEYS}, {"ALLOW_ANONYMOUS": "1"}, {"HOST": "localhost"}]
+)
+def test_public_address_with_a_reason_to_be(monkeypatch: pytest.MonkeyPatch, more: dict[str, str]):
+    for variable, text in {"HOST": "0.0.0.0", **more}.items():
+        monkeypatch.setenv(variable, text)
+    assert load()
+
+
+@pytest.mark.parametrize(
+    ("host", "own"),
+    [
+        ("127.0.0.1", True),
+        ("127.1.2.3", True),
+        ("::1", True),
+        ("[::1]", True),
+        ("LOCALHOST", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("10.0.0.1", False),
+        ("example.org", False),
+    ],
+)
+def test_loopback(host: str, own: bool):
+    assert loopback(host) is own
+
+
+def test_flag_wins_over_environment_and_environment_over_files(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    (tmp_path / ".env").write_text("PORT=1\nN_PARALLEL=1\nMAX_QUEUE=1\nCONTEXT_LENGTH=1000\n")
+    named = tmp_path / "named.env"
+    named.write_text("export PORT=2\nN_PARALLEL=2\nMAX_QUEUE='2'\n")
+    monkeypatch.setenv(ENV_FILE_VARIABLE, str(named))
+    monkeypatch.setenv("PORT", "3")
+    monkeypatch.setenv("N_PARALLEL", "3")
+    findings = find({"port": "4"})
+    settings = findings.settings
+    assert not findings.problems
+    assert (settings.port, settings.n_parallel, settings.max_queue) == (4, 3, 2)
+    assert settings.context_length == 1000
+    assert findings.origins == {
+        "port": "command line",
+        "n_parallel": "environment",
+        "max_queue": str(named),
+        "context_length": str(tmp_path / ".env"),
+    }
+
+
+def test_keys_of_variable_and_file_are_joined(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    file = tmp_path / "keys.json"
+    file.write_text(KEYS.replace("key-1", "key-2").replace("admin", "user1"))
+    monkeypatch.setenv("API_KEYS", KEYS)
+    monkeypatch.setenv("API_KEYS_FILE", str(file))
+    settings = load()
+    assert settings.keys.users() == ["admin", "user1"]
+    assert str(settings.api_keys_file) == f"{file} (1 key)"
+    assert "sk-example" not in repr(settings)
+
+
+def test_same_key_in_variable_and_file_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    (tmp_path / "keys.json").write_text(KEYS)
+    monkeypatch.setenv("API_KEYS", KEYS)
+    monkeypatch.setenv("API_KEYS_FILE", "keys.json")
+    assert [str(each) for each in find().problems] == [
+        "API_KEYS: a key stands in API_KEYS and in API_KEYS_FILE; remove it from one of them"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [(b"{", "neither JSON nor a Python dict"), (b"\xff\xfe{", "is not UTF-8 text")],
+)
+def test_bad_key_file_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes, sentence: str
+):
+    (tmp_path / "keys.json").write_bytes(content)
+    monkeypatch.setenv("API_KEYS_FILE", "keys.json")
+    (problem,) = find().problems
+    assert str(tmp_path / "keys.json") in problem.sentence
+    assert sentence in problem.sentence
+
+
+def test_named_env_file_must_be_readable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv(ENV_FILE_VARIABLE, str(tmp_path / "absent.env"))
+    (problem,) = find().problems
+    assert str(problem) == (
+        f"GPT_API_ENV_FILE: the file of settings {tmp_path / 'absent.env'} cannot be read"
+        " (No such file or directory); correct or remove it"
+    )
+
+
+def test_env_file_that_is_no_text(tmp_path: Path):
+    (tmp_path / ".env").write_bytes(b"PORT=\xff\n")
+    (problem,) = find().problems
+    assert "is not UTF-8 text" in problem.sentence
+
+
+def test_slip_of_the_pen_in_a_file_is_told(tmp_path: Path):
+    (tmp_path / ".env").write_text("MAX_OUTPUT_TOKEN=5\nPOSTGRES_PASSWORD=x\n")
+    findings = find()
+    assert not findings.problems
+    assert [str(each) for each in findings.doubts] == [
+        f"MAX_OUTPUT_TOKEN: stands in {tmp_path / '.env'}, but is no setting;"
+        " did you mean MAX_OUTPUT_TOKENS?"
+    ]
+
+
+def test_settings_alone_never_look_at_the_environment(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PORT", "1")
+    assert Settings().port == 8000
+
+
+def test_demonstration_model_answers_by_default():
+    settings = load()
+    assert settings.demonstration
+    assert settings.model_file == bundled_model()
+    assert settings.model_name == "gpt-oss-20b"
+
+
+def test_named_model_is_no_demonstration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    (tmp_path / "a.gguf").write_bytes(b"GGUF and so on")
+    monkeypatch.setenv("MODEL_PATH", "a.gguf")
+    settings = load()
+    assert settings.model_file == tmp_path / "a.gguf"
+    assert not settings.demonstration
+
+
+def test_installation_without_a_model_says_so(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("server.settings_model_file.BUNDLED_PLACES", ())
+    with pytest.raises(SettingsError, match="MODEL_PATH: no model is named, and this installation"):
+        load()
+    with pytest.raises(FileNotFoundError):
+        assert find().settings.model_file
+
+
+def test_worker_gets_its_slice():
+    options = Settings(n_gpu_layers="all", n_threads=3, max_queue=5).model_options()
+    assert options.path == str(bundled_model())
+    assert (options.gpu_layers, options.threads, options.queue_limit) == (-1, 3, 5)
+    assert (options.context_length, options.slots, options.weight_repack) == (8192, 4, "auto")
+    assert Settings().model_options().threads == granted_cpus() <= (os.cpu_count() or 1)
+
+
+def test_api_gets_its_slice():
+    options = Settings(max_body_bytes=5000, output_tokens_limit=9, strict_params=True).api_options()
+    assert (options.max_body_bytes, options.output_tokens_limit) == (5000, 9)
+    assert (options.strict_params, options.reasoning_alias) == (True, True)
+    assert options.version == __version__
+    assert Settings().api_options() == ApiOptions(version=__version__)
+
+
+def test_sampling_is_complete_but_for_the_seed():
+    sampling = Settings(default_temperature=0.7, default_top_k=50).sampling()
+    assert (sampling.temperature, sampling.top_k) == (0.7, 50)
+    unset = [name for name in Sampling.__slots__ if getattr(sampling, name) is None]
+    assert unset == ["seed"]
