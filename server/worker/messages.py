@@ -162,8 +162,9 @@ class Ended(Frame, frozen=True, kw_only=True):
 
 
 class Step(Frame, frozen=True, kw_only=True):
-    """What one step of the loop brought: at most one token a sequence, then the sequences that
-    ended.
+    """What the last step or steps brought: tokens in order, then the sequences that ended.
+
+    A fast model's steps come several to a frame, so that frames are not what costs.
     """
 
     tokens: list[Token]
@@ -176,6 +177,7 @@ Report: TypeAlias = Loaded | LoadFailed | LoadProgress | Accepted | Refused | St
 
 
 _encoder = msgspec.msgpack.Encoder()
+_options: msgspec.msgpack.Decoder[ModelOptions] = msgspec.msgpack.Decoder(ModelOptions)
 _commands: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
 _reports: msgspec.msgpack.Decoder[Report] = msgspec.msgpack.Decoder(Report)
 
@@ -184,6 +186,11 @@ def encode(frame: Frame) -> bytes:
     """A frame as bytes, length first."""
     body = _encoder.encode(frame)
     return len(body).to_bytes(LENGTH_BYTES, "big") + body
+
+
+def decode_options(body: bytes) -> ModelOptions:
+    """The options in the first frame's body. Errors: msgspec.DecodeError for anything else."""
+    return _options.decode(body)
 
 
 def decode_command(body: bytes) -> Command:

@@ -1,0 +1,91 @@
+"""The worker's end of the socket: frames in, frames out. Knows no command's meaning.
+
+When the other end closes, the gateway is gone and so is every client: the process ends at once,
+even in the middle of a load or a decode.
+"""
+
+import os
+import socket
+import sys
+from collections.abc import Callable
+from queue import SimpleQueue
+from threading import Thread
+from typing import NoReturn
+
+import msgspec
+
+from server.worker.messages import (
+    LENGTH_BYTES,
+    MAX_FRAME_BYTES,
+    Command,
+    ModelOptions,
+    Report,
+    decode_command,
+    decode_options,
+    encode,
+)
+
+GATEWAY_GONE = 0
+PROTOCOL_BROKEN = 2
+
+
+class Channel:
+    """Frames over a connected stream socket. `commands` is filled by a thread once `listen` was
+    called.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.commands: SimpleQueue[Command] = SimpleQueue()
+        self._connection = connection
+        self._frames = connection.makefile("rb")
+
+    def receive_options(self) -> ModelOptions:
+        """Wait for the first frame. Ends the process when it is something else, or none comes."""
+        try:
+            return decode_options(self._receive())
+        except msgspec.DecodeError as error:
+            _leave(PROTOCOL_BROKEN, f"The first frame is no ModelOptions: {error}.")
+
+    def listen(self, notice: Callable[[Command], None]) -> None:
+        """Start to fill `commands`; `notice` hears each command at once, on the reading thread."""
+        Thread(target=self._read, args=(notice,), name="channel", daemon=True).start()
+
+    def send(self, report: Report) -> None:
+        """Send a frame; waits while the gateway is slow to read."""
+        try:
+            self._connection.sendall(encode(report))
+        except OSError:
+            _leave(GATEWAY_GONE)
+
+    def _read(self, notice: Callable[[Command], None]) -> None:
+        while True:
+            body = self._receive()
+            try:
+                command = decode_command(body)
+            except msgspec.DecodeError as error:
+                _leave(PROTOCOL_BROKEN, f"A frame is no command: {error}.")
+            self.commands.put(command)
+            notice(command)
+
+    def _receive(self) -> bytes:
+        size = int.from_bytes(self._exactly(LENGTH_BYTES), "big")
+        if size > MAX_FRAME_BYTES:
+            _leave(PROTOCOL_BROKEN, f"A frame of {size} bytes is larger than {MAX_FRAME_BYTES}.")
+        return self._exactly(size)
+
+    def _exactly(self, size: int) -> bytes:
+        try:
+            data = self._frames.read(size)
+        except OSError:
+            _leave(GATEWAY_GONE)
+        if len(data) < size:
+            _leave(GATEWAY_GONE)
+        return data
+
+
+def _leave(code: int, message: str = "") -> NoReturn:
+    if message:
+        sys.stderr.write(message + "\n")
+        sys.stderr.flush()
+    # Not sys.exit: llama.cpp may be computing on another thread, and there is nothing to tidy up.
+    os._exit(code)

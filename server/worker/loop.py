@@ -1,0 +1,142 @@
+"""The worker's one loop: commands in, schedule -> run -> advance, a report a step. Knows neither
+llama.cpp nor how frames travel.
+"""
+
+import sys
+import traceback
+from collections.abc import Callable
+from queue import SimpleQueue
+from threading import Lock
+
+from server.worker.messages import Cancel, Close, Command, Report, Submit
+from server.worker.ports import Batch, DecodeFailed, DecodeInterrupted, Runner
+from server.worker.scheduler import Scheduler
+
+# Steps faster than this share a frame: else frames would be what costs.
+REPORT_INTERVAL_S = 0.005
+CLOSED = "The engine was closed before the answer was complete."
+
+
+class Watch:
+    """Interrupts the running computation when nobody wants its result any more. `notice` is called
+    by another thread than the rest.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._runner: Runner | None = None
+        self._wanted: set[int] = set()
+
+    def begin(self, runner: Runner, requests: set[int]) -> None:
+        """The runner is about to compute for these requests."""
+        with self._lock:
+            self._runner, self._wanted = runner, requests
+
+    def notice(self, command: Command) -> None:
+        """Look at a command that has just arrived, before its turn comes."""
+        with self._lock:
+            if self._runner is None:
+                return
+            if isinstance(command, Cancel):
+                self._wanted.discard(command.id)
+            elif isinstance(command, Close):
+                self._wanted.clear()
+            if not self._wanted:
+                self._runner.interrupt()
+
+    def end(self) -> None:
+        """The computation is over."""
+        with self._lock:
+            if self._runner is not None:
+                self._runner.resume()
+            self._runner = None
+
+
+class Loop:
+    """Serves `commands` until Close. `send` takes every report."""
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        runner: Runner,
+        commands: "SimpleQueue[Command]",
+        send: Callable[[Report], None],
+        watch: Watch,
+        clock: Callable[[], float],
+    ) -> None:
+        self._scheduler = scheduler
+        self._runner = runner
+        self._commands = commands
+        self._send = send
+        self._watch = watch
+        self._clock = clock
+        self._reported_at = -REPORT_INTERVAL_S
+        self._closed = False
+
+    def run(self) -> None:
+        """Serve until Close; every request has ended then."""
+        while not self._closed:
+            if self._scheduler.idle or not self._commands.empty():
+                self._receive()
+            self._step()
+        self._report()
+
+    def _receive(self) -> None:
+        """Take all commands that are there; wait for one when there is nothing else to do."""
+        self._obey(self._commands.get())
+        while not self._commands.empty():
+            self._obey(self._commands.get())
+
+    def _obey(self, command: Command) -> None:
+        match command:
+            case Submit():
+                self._send(self._scheduler.submit(command))
+            case Cancel():
+                self._scheduler.cancel(command.id)
+            case Close():
+                self._scheduler.abandon(None, CLOSED)
+                self._closed = True
+
+    def _step(self) -> None:
+        batch: Batch | None = None
+        try:
+            batch = self._scheduler.plan()
+            if batch is None or batch.prompt_tokens:
+                # Nothing may wait for a step that can be long, or that does not come.
+                self._report()
+            if batch is not None:
+                self._compute(batch)
+        # Whatever it is, it must not take the other requests along: those it hit end, with the
+        # reason, and the worker lives on.
+        except Exception as error:
+            traceback.print_exc(file=sys.stderr)
+            message = f"The engine failed: {type(error).__name__}: {error}"
+            self._scheduler.abandon(batch, message)
+        if self._scheduler.has_ended or self._clock() - self._reported_at >= REPORT_INTERVAL_S:
+            self._report()
+
+    def _report(self) -> None:
+        if step := self._scheduler.report():
+            self._reported_at = self._clock()
+            self._send(step)
+
+    def _compute(self, batch: Batch) -> None:
+        try:
+            if batch.streams:
+                # Short by the stall budget: not worth an interruption.
+                samples = self._runner.run(batch)
+            else:
+                self._watch.begin(self._runner, self._scheduler.requests(batch))
+                if not self._commands.empty():
+                    # A command that came before the watch began may be the one to heed.
+                    return
+                samples = self._runner.run(batch)
+        except DecodeInterrupted:
+            self._scheduler.rewind(batch)
+        except DecodeFailed as error:
+            self._scheduler.fail(batch, str(error))
+        else:
+            self._scheduler.advance(batch, samples)
+        finally:
+            if not batch.streams:
+                self._watch.end()

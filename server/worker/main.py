@@ -1,0 +1,107 @@
+"""The worker process from its first frame to its last: options in, model loaded, requests served.
+
+Started by a gateway that passes a connected socket and reads stderr; ends when told to, when the
+model does not load, or when the gateway is gone.
+"""
+
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from threading import Event
+
+from server.worker.admission import Limits
+from server.worker.channel import Channel
+from server.worker.loop import Loop, Watch
+from server.worker.messages import (
+    Close,
+    Command,
+    LoadFailed,
+    LoadProgress,
+    ModelOptions,
+)
+from server.worker.runtime import library
+from server.worker.runtime.load import Runtime, load
+from server.worker.runtime.model import ModelError
+from server.worker.scheduler import Scheduler
+
+DONE, LOAD_FAILED, MISUSED = 0, 1, 2
+# The longest pause of a running stream, where the options name none.
+CPU_STALL_MS = 700
+GPU_STALL_MS = 60
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve one model over the socket of `--fd N`. The exit code: 0, or 1 when it did not load, or
+    2 for other arguments.
+    """
+    match arguments:
+        case ["--fd", number] if number.isdigit():
+            return _work(Channel(socket.socket(fileno=int(number))))
+        case _:
+            sys.stderr.write("usage: python -m server.worker --fd N  (a connected socket)\n")
+            return MISUSED
+
+
+def _work(channel: Channel) -> int:
+    # A terminal sends its interrupt to the whole process group; when to end is the gateway's
+    # decision, for it may have answers to finish.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    log = library.start()
+    options = channel.receive_options()
+    watch = Watch()
+    loaded = Event()
+
+    def notice(command: Command) -> None:
+        if isinstance(command, Close) and not loaded.is_set():
+            # A load cannot be told to stop; there is nothing to end but the process.
+            os._exit(DONE)
+        watch.notice(command)
+
+    channel.listen(notice)
+    try:
+        runtime = load(options, log, _Progress(channel))
+    except ModelError as error:
+        channel.send(LoadFailed(message=str(error)))
+        return LOAD_FAILED
+    # Before the gateway knows: what it sends next is for the loop.
+    loaded.set()
+    channel.send(runtime.loaded)
+    _serve(runtime, options, channel, watch)
+    runtime.close()
+    return DONE
+
+
+class _Progress:
+    """Reports the load in whole percents."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._percent = -1
+
+    def __call__(self, fraction: float) -> None:
+        percent = int(fraction * 100)
+        if percent > self._percent:
+            self._percent = percent
+            self._channel.send(LoadProgress(fraction=percent / 100))
+
+
+def _serve(runtime: Runtime, options: ModelOptions, channel: Channel, watch: Watch) -> None:
+    limits = Limits(
+        slots=options.slots,
+        context_length=runtime.loaded.context_length,
+        vocabulary_size=runtime.model.vocabulary_size,
+        queue_limit=options.queue_limit,
+        max_stall_s=_stall_ms(options, runtime) / 1000,
+    )
+    scheduler = Scheduler(runtime.runner, limits, time.monotonic)
+    loop = Loop(scheduler, runtime.runner, channel.commands, channel.send, watch, time.monotonic)
+    loop.run()
+
+
+def _stall_ms(options: ModelOptions, runtime: Runtime) -> int:
+    if options.max_stall_ms is not None:
+        return options.max_stall_ms
+    return GPU_STALL_MS if runtime.is_offloaded else CPU_STALL_MS

@@ -1,0 +1,74 @@
+"""llama.cpp's context: the KV cache of all slots and the computation over it. Knows positions and
+slots, nothing of sampling.
+"""
+
+from typing import Any
+
+import llama_cpp.llama_cpp as llama
+
+from server.worker.runtime.library import Interruption, Log
+from server.worker.runtime.model import Model, ModelError
+from server.worker.runtime.placement import padded
+
+BATCH_TOKENS = 512
+# What llama.cpp computes at once on the CPU: the largest whose attention scores stay below the
+# bound. Larger ones are no faster there.
+CPU_UNIT_TOKENS = (128, 64, 32)
+LARGEST_SCORES = 512 << 20
+
+
+def unit_tokens(on_cpu: bool, heads: int, context_length: int) -> int:
+    """How many tokens of a batch llama.cpp computes at once."""
+    if not on_cpu:
+        return BATCH_TOKENS
+    score_bytes = 4 * heads * padded(context_length)
+    fitting = (unit for unit in CPU_UNIT_TOKENS if unit * score_bytes <= LARGEST_SCORES)
+    return next(fitting, CPU_UNIT_TOKENS[-1])
+
+
+class Context:
+    """`slots` independent sequences of `context_length` tokens each. `batch_tokens` is the most one
+    `llama_decode` may get.
+    """
+
+    def __init__(
+        self, model: Model, log: Log, *, slots: int, context_length: int, threads: int
+    ) -> None:
+        params = llama.llama_context_default_params()
+        params.n_ctx = slots * padded(context_length)
+        params.n_seq_max = slots
+        params.n_batch = BATCH_TOKENS
+        params.n_ubatch = unit_tokens(model.on_cpu, model.heads, context_length)
+        # One output a sequence; the default reserves a row of logits for every token of a batch.
+        params.n_outputs_max = slots
+        params.n_threads = params.n_threads_batch = threads
+        # On the CPU plain attention gives the same bits however tokens are batched, so an answer
+        # does not depend on who else is being answered, and it is no slower; flash attention
+        # switches between kernels of different precision by the shape of the batch.
+        params.flash_attn_type = (
+            llama.LLAMA_FLASH_ATTN_TYPE_DISABLED
+            if model.on_cpu
+            else llama.LLAMA_FLASH_ATTN_TYPE_AUTO
+        )
+        # Streams of their own: no sequence attends over another's cells, and a sliding window
+        # keeps its last tokens only.
+        params.kv_unified = False
+        params.swa_full = False
+        log.reasons()
+        self.pointer: Any = llama.llama_init_from_model(model.pointer, params)
+        if not self.pointer:
+            reasons = "; ".join(log.reasons()) or "it gave no reason"
+            raise ModelError(
+                f"llama.cpp cannot make a context of {slots} x {context_length} tokens: {reasons}."
+            )
+        self.batch_tokens: int = llama.llama_n_batch(self.pointer)
+        self.interruption = Interruption()
+        self.interruption.install(self.pointer)
+        self._memory = llama.llama_get_memory(self.pointer)
+
+    def forget(self, slot: int) -> None:
+        """Remove everything the slot holds; always succeeds."""
+        llama.llama_memory_seq_rm(self._memory, slot, -1, -1)
+
+    def close(self) -> None:
+        llama.llama_free(self.pointer)

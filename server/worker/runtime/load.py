@@ -1,0 +1,113 @@
+"""From options to a model that computes: decides the placement, loads, tries one token, and
+describes the outcome for the gateway.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from server.worker.messages import Loaded, ModelOptions, SamplerOptions
+from server.worker.ports import Batch, DecodeFailed, Span
+from server.worker.runtime.context import BATCH_TOKENS, Context
+from server.worker.runtime.library import Log
+from server.worker.runtime.model import Model, ModelError, ModelFile, place
+from server.worker.runtime.runner import LlamaRunner
+from server.worker.runtime.vocabulary import read_vocabulary
+
+GREEDY = SamplerOptions(
+    temperature=0.0,
+    top_p=1.0,
+    top_k=0,
+    min_p=0.0,
+    typical_p=1.0,
+    repeat_penalty=1.0,
+    repeat_last_n=0,
+    frequency_penalty=0.0,
+    presence_penalty=0.0,
+    mirostat=0,
+    mirostat_tau=5.0,
+    mirostat_eta=0.1,
+    seed=0,
+    logit_bias={},
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """A model ready to run. `loaded` describes it; `context_length` is one slot's."""
+
+    model: Model
+    context: Context
+    runner: LlamaRunner
+    loaded: Loaded
+
+    @property
+    def is_offloaded(self) -> bool:
+        """Whether every layer is on a graphics card."""
+        return self.model.gpu_layers == self.model.layers
+
+    def close(self) -> None:
+        """Free everything, in the order llama.cpp needs."""
+        self.runner.close()
+        self.context.close()
+        self.model.close()
+
+
+def load(options: ModelOptions, log: Log, progress: Callable[[float], None]) -> Runtime:
+    """Load the model and compute one token with it. Errors: ModelError."""
+    file = ModelFile(options.path, log)
+    shape, training_context_length = file.shape()
+    context_length, notes = _context_length(options, training_context_length)
+    kv_bytes = shape.kv_bytes(context_length, options.slots, BATCH_TOKENS)
+    placement = place(options, shape, kv_bytes)
+    model = file.load(placement, options.cpu_moe_layers, progress)
+    context = Context(
+        model,
+        log,
+        slots=options.slots,
+        context_length=context_length,
+        threads=options.threads,
+    )
+    runner = LlamaRunner(context, model.vocabulary_size, context_length)
+    _try_one_token(runner, options.path)
+    loaded = _describe(model, options.slots, context_length, (*notes, *placement.notes))
+    return Runtime(model=model, context=context, runner=runner, loaded=loaded)
+
+
+def _context_length(options: ModelOptions, trained: int) -> tuple[int, list[str]]:
+    if options.context_length <= trained:
+        return options.context_length, []
+    return trained, [
+        f"The context is {trained} tokens, the most the model was trained for, not"
+        f" {options.context_length}."
+    ]
+
+
+def _try_one_token(runner: LlamaRunner, path: str) -> None:
+    # What only fails when computing (a kernel missing, memory for the graph) fails here, as a
+    # load that did not work, and not in a client's first request.
+    runner.occupy(0, GREEDY)
+    try:
+        runner.run(Batch([Span(0, 0, [0], True)], 0, 1))
+    except DecodeFailed as error:
+        raise ModelError(f"The model file {path} loads but does not compute: {error}") from error
+    finally:
+        runner.release(0)
+
+
+def _describe(model: Model, slots: int, context_length: int, notes: tuple[str, ...]) -> Loaded:
+    vocabulary = read_vocabulary(model.vocab)
+    return Loaded(
+        architecture=model.architecture,
+        description=model.description,
+        context_length=context_length,
+        training_context_length=model.training_context_length,
+        parameters=model.parameters,
+        size_bytes=model.size_bytes,
+        slots=slots,
+        sliding_window=model.sliding_window,
+        gpu_layers=model.gpu_layers,
+        notes=list(notes),
+        tokens=vocabulary.tokens,
+        control_ids=vocabulary.control_ids,
+        end_ids=vocabulary.end_ids,
+    )

@@ -1,0 +1,116 @@
+"""Computes batches with llama.cpp and draws the tokens: the Runner port over a real model. Knows
+slots, spans and samplers, no requests.
+"""
+
+import ctypes
+from math import isfinite
+
+import llama_cpp.llama_cpp as llama
+import numpy as np
+from numpy.typing import NDArray
+
+from server.worker.messages import SamplerOptions
+from server.worker.ports import Batch, DecodeFailed, DecodeInterrupted, Sample, Span
+from server.worker.runtime import library
+from server.worker.runtime.batch import BatchArrays
+from server.worker.runtime.context import Context
+from server.worker.runtime.logprobs import likeliest, log_softmax
+from server.worker.runtime.sampler import Chain, is_plain_greedy
+
+INTERRUPTED = 2
+FAILURES = {
+    1: "there was no room for the batch in the KV cache",
+    -1: "the batch was invalid",
+    -2: "memory for the computation could not be allocated",
+    -3: "the computation failed",
+}
+
+
+class LlamaRunner:
+    """Slots of one context; see `ports.Runner`. Not thread-safe but for `interrupt`."""
+
+    def __init__(self, context: Context, vocabulary_size: int, context_length: int) -> None:
+        self.batch_tokens = context.batch_tokens
+        self._context = context
+        self._vocabulary_size = vocabulary_size
+        self._context_length = context_length
+        self._arrays = BatchArrays(context.batch_tokens)
+        self._chains: dict[int, Chain] = {}
+        self._logits_address = library.logits_address()
+        self._rows_address = 0
+        self._rows: NDArray[np.float32] = np.empty((0, vocabulary_size), np.float32)
+
+    def occupy(self, slot: int, sampler: SamplerOptions) -> None:
+        self.release(slot)
+        if not is_plain_greedy(sampler):
+            self._chains[slot] = Chain(sampler, self._vocabulary_size, self._context_length)
+
+    def run(self, batch: Batch) -> list[Sample]:
+        outputs = self._arrays.fill(batch)
+        code = llama.llama_decode(self._context.pointer, self._arrays.batch)
+        if code == INTERRUPTED:
+            raise DecodeInterrupted("The computation was interrupted.")
+        if code:
+            reason = FAILURES.get(code, "an unknown failure")
+            raise DecodeFailed(f"llama.cpp could not compute the next token: {reason} ({code}).")
+        sampling = [span for span in batch.spans if span.samples]
+        return self._samples(sampling, outputs) if sampling else []
+
+    def rewind(self, slot: int) -> None:
+        self._context.forget(slot)
+
+    def release(self, slot: int) -> None:
+        self._context.forget(slot)
+        if chain := self._chains.pop(slot, None):
+            chain.close()
+
+    def interrupt(self) -> None:
+        self._context.interruption.set()
+
+    def resume(self) -> None:
+        self._context.interruption.clear()
+
+    def close(self) -> None:
+        """Free every sampler; the context is its owner's."""
+        for slot in list(self._chains):
+            self.release(slot)
+
+    def _samples(self, spans: list[Span], outputs: list[int]) -> list[Sample]:
+        """Row i of the logits belongs to spans[i]; `outputs` are their indices in the batch."""
+        rows = self._logits(len(spans))
+        greedy: list[int] = rows.argmax(axis=1).tolist()
+        _check_numbers(rows, greedy)
+        samples = []
+        for row, span in enumerate(spans):
+            chain = self._chains.get(span.slot)
+            token = chain.sample(self._context.pointer, outputs[row]) if chain else greedy[row]
+            if span.top_logprobs is None:
+                samples.append(Sample(token))
+            else:
+                samples.append(_measured(token, rows[row], span.top_logprobs))
+        return samples
+
+    def _logits(self, count: int) -> NDArray[np.float32]:
+        """The logits of the batch's outputs in order, float32 [count, vocabulary]; a view of
+        llama.cpp's memory, valid until the next decode.
+        """
+        address = self._logits_address(self._context.pointer)
+        if address is None:
+            raise DecodeFailed("llama.cpp returned no logits.")
+        if address != self._rows_address or count > len(self._rows):
+            shape = (count, self._vocabulary_size)
+            floats = ctypes.cast(address, ctypes.POINTER(ctypes.c_float))
+            self._rows = np.ctypeslib.as_array(floats, shape)
+            self._rows_address = address
+        return self._rows[:count]
+
+
+def _check_numbers(rows: NDArray[np.float32], greedy: list[int]) -> None:
+    # argmax finds a NaN first, and an infinity next.
+    if not all(isfinite(rows[row, token]) for row, token in enumerate(greedy)):
+        raise DecodeFailed("The model's output is not a number; its file may be damaged.")
+
+
+def _measured(token: int, row: NDArray[np.float32], top: int) -> Sample:
+    logprobs = log_softmax(row)
+    return Sample(token, float(logprobs[token]), likeliest(logprobs, top))

@@ -1,0 +1,117 @@
+"""How one sequence draws its tokens: llama.cpp's own chain of samplers in llama.cpp's own order.
+Knows numbers that were checked, no requests.
+"""
+
+from typing import Any
+
+import llama_cpp.llama_cpp as llama
+
+from server.worker.messages import SamplerOptions
+
+# Below this a temperature only overflows 32-bit floats; its limit is the likeliest token.
+LEAST_TEMPERATURE = 1e-5
+MIN_KEEP = 1
+# Tokens from which mirostat 1 estimates the distribution, as in llama.cpp.
+MIROSTAT_TOKENS = 100
+
+
+def is_plain_greedy(options: SamplerOptions) -> bool:
+    """Whether the draw is the largest of the raw logits, so that no chain is needed."""
+    return _is_greedy(options) and not options.logit_bias and not _penalises(options)
+
+
+class Chain:
+    """A sampler chain with its own random numbers and memory of what it drew. Penalties count the
+    drawn tokens, not the prompt: its control tokens and the user's words are not to be punished.
+    """
+
+    def __init__(self, options: SamplerOptions, vocabulary_size: int, context_length: int) -> None:
+        params = llama.llama_sampler_chain_default_params()
+        params.no_perf = True
+        self.pointer: Any = llama.llama_sampler_chain_init(params)
+        self._vocabulary_size = vocabulary_size
+        self._add_bias(options.logit_bias)
+        if _penalises(options):
+            self._add_penalties(options, context_length)
+        if _is_greedy(options):
+            self._add(llama.llama_sampler_init_greedy())
+        elif options.mirostat:
+            self._add_temperature(options)
+            self._add_mirostat(options)
+        else:
+            self._add_truncation(options)
+            self._add_temperature(options)
+            self._add(llama.llama_sampler_init_dist(_seed(options)))
+
+    def sample(self, context: Any, index: int) -> int:
+        """Draw after the batch's token `index` and remember the draw."""
+        token: int = llama.llama_sampler_sample(self.pointer, context, index)
+        return token
+
+    def close(self) -> None:
+        """Free the chain; safe to call twice."""
+        pointer, self.pointer = self.pointer, None
+        if pointer is not None:
+            llama.llama_sampler_free(pointer)
+
+    def _add(self, sampler: Any) -> None:
+        llama.llama_sampler_chain_add(self.pointer, sampler)
+
+    def _add_bias(self, bias: dict[int, float]) -> None:
+        if bias:
+            rows = (llama.llama_logit_bias * len(bias))()
+            for row, (token, value) in zip(rows, bias.items(), strict=True):
+                row.token, row.bias = token, value
+            self._add(llama.llama_sampler_init_logit_bias(self._vocabulary_size, len(bias), rows))
+
+    def _add_penalties(self, options: SamplerOptions, context_length: int) -> None:
+        last = options.repeat_last_n
+        self._add(
+            llama.llama_sampler_init_penalties(
+                self._vocabulary_size,
+                context_length if last < 0 else min(last, context_length),
+                options.repeat_penalty,
+                options.frequency_penalty,
+                options.presence_penalty,
+            )
+        )
+
+    def _add_truncation(self, options: SamplerOptions) -> None:
+        if options.top_k > 0:
+            self._add(llama.llama_sampler_init_top_k(min(options.top_k, self._vocabulary_size)))
+        if options.typical_p < 1:
+            self._add(llama.llama_sampler_init_typical(options.typical_p, MIN_KEEP))
+        if options.top_p < 1:
+            self._add(llama.llama_sampler_init_top_p(options.top_p, MIN_KEEP))
+        if options.min_p > 0:
+            self._add(llama.llama_sampler_init_min_p(options.min_p, MIN_KEEP))
+
+    def _add_temperature(self, options: SamplerOptions) -> None:
+        if options.temperature != 1:
+            self._add(llama.llama_sampler_init_temp(options.temperature))
+
+    def _add_mirostat(self, options: SamplerOptions) -> None:
+        seed, tau, eta = _seed(options), options.mirostat_tau, options.mirostat_eta
+        if options.mirostat == 1:
+            size = self._vocabulary_size
+            self._add(llama.llama_sampler_init_mirostat(size, seed, tau, eta, MIROSTAT_TOKENS))
+        else:
+            self._add(llama.llama_sampler_init_mirostat_v2(seed, tau, eta))
+
+
+def _is_greedy(options: SamplerOptions) -> bool:
+    return options.temperature < LEAST_TEMPERATURE
+
+
+def _penalises(options: SamplerOptions) -> bool:
+    return options.repeat_last_n != 0 and (
+        options.repeat_penalty != 1
+        or options.frequency_penalty != 0
+        or options.presence_penalty != 0
+    )
+
+
+def _seed(options: SamplerOptions) -> int:
+    """The seed as 32 bits; llama.cpp's mark for "take a random one" is not passed on."""
+    seed = options.seed & 0xFFFFFFFF
+    return 0 if seed == llama.LLAMA_DEFAULT_SEED else seed

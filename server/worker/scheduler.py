@@ -1,0 +1,191 @@
+"""Who runs next: running streams first, one token each, then as much of the prompts as the pace
+allows. Pure: knows no llama.cpp, no socket, and time only through the clock it is given.
+
+A step is plan -> run -> advance; what went wrong in between comes back as fail, rewind or abandon.
+Every accepted request ends exactly once, in a `Step` of `report`.
+"""
+
+from collections.abc import Callable, Iterable
+
+from server.worker.admission import Limits, refusal
+from server.worker.messages import Accepted, Ended, EndReason, Refused, Step, Submit, Token
+from server.worker.pace import Pace
+from server.worker.ports import Batch, Runner, Sample
+from server.worker.sequence import Sequence
+from server.worker.slots import Slots
+
+# Weight of the newest ended request in the estimate of how long one holds its slot.
+OCCUPANCY_WEIGHT = 0.3
+LEAST_RETRY_S = 1.0
+
+
+class Scheduler:
+    """Requests, first come first served, over the slots of one runner."""
+
+    def __init__(self, runner: Runner, limits: Limits, clock: Callable[[], float]) -> None:
+        self.pace = Pace(limits.max_stall_s)
+        self._limits = limits
+        self._clock = clock
+        self._batch_tokens = runner.batch_tokens
+        self._slots = Slots(limits.slots, runner)
+        self._waiting: dict[int, Sequence] = {}
+        self._alive: dict[int, Sequence] = {}
+        self._occupancy_s: float | None = None
+        self._planned_at = 0.0
+        self._tokens: list[Token] = []
+        self._ended: list[Ended] = []
+
+    @property
+    def idle(self) -> bool:
+        return not self._alive
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the next report tells of a request that ended."""
+        return bool(self._ended)
+
+    def submit(self, submit: Submit) -> Accepted | Refused:
+        """Take a request in, or say why not."""
+        if submit.id in self._alive:
+            message = f"Request {submit.id} is running already; every request needs its own id."
+            return Refused(id=submit.id, kind="invalid", message=message)
+        if refused := refusal(submit, self._limits):
+            return refused
+        if len(self._waiting) - self._slots.free >= self._limits.queue_limit:
+            return self._busy(submit)
+        sequence = Sequence(submit, self._clock())
+        self._alive[submit.id] = self._waiting[submit.id] = sequence
+        return Accepted(id=submit.id)
+
+    def cancel(self, request: int) -> None:
+        """End this request; unknown and ended ones are ignored."""
+        if sequence := self._alive.get(request):
+            self._end(sequence, "cancelled", "")
+
+    def plan(self) -> Batch | None:
+        """The next step's work, of at most `batch_tokens` tokens; None when there is none."""
+        self._planned_at = self._clock()
+        self._admit()
+        streams: list[Sequence] = []
+        prompts: list[Sequence] = []
+        for sequence in self._slots:
+            if sequence.alone:
+                return self._batch([sequence], {sequence.slot: self._batch_tokens})
+            (streams if sequence.streams else prompts).append(sequence)
+        if not prompts:
+            spans = [sequence.span(1) for sequence in streams]
+            return Batch(spans, len(spans), 0) if spans else None
+        allowance = self.pace.allowance(len(streams), self._batch_tokens)
+        return self._batch(self._slots, _shares(prompts, allowance))
+
+    def advance(self, batch: Batch, samples: list[Sample]) -> None:
+        """Take the results of the planned batch."""
+        now = self._clock()
+        self.pace.observe(batch.streams, batch.prompt_tokens, now - self._planned_at)
+        drawn = iter(samples)
+        for span in batch.spans:
+            sequence = self._slots[span.slot]
+            sequence.computed += len(span.tokens)
+            if span.samples:
+                self._take(sequence, next(drawn), now)
+
+    def fail(self, batch: Batch, message: str) -> None:
+        """The batch was not computed. Each of its sequences is tried again alone, from its start,
+        for the slots hold an unknown part of the batch; one that was alone ends.
+        """
+        sequences = self._sequences(batch)
+        if len(sequences) == 1:
+            self._end(sequences[0], "failed", message)
+            return
+        for sequence in sequences:
+            self._slots.rewind(sequence)
+            sequence.alone = True
+
+    def rewind(self, batch: Batch) -> None:
+        """The batch was left on request: its sequences start again, unless they are cancelled."""
+        for sequence in self._sequences(batch):
+            self._slots.rewind(sequence)
+
+    def abandon(self, batch: Batch | None, message: str) -> None:
+        """End the batch's requests as failed; without a batch, all of them."""
+        for sequence in list(self._alive.values()) if batch is None else self._sequences(batch):
+            self._end(sequence, "failed", message)
+
+    def report(self) -> Step | None:
+        """What happened since the last report, if anything did."""
+        if not self._tokens and not self._ended:
+            return None
+        running = self._slots.occupied
+        tokens, ended, waiting = self._tokens, self._ended, len(self._waiting)
+        self._tokens, self._ended = [], []
+        return Step(tokens=tokens, ended=ended, running=running, waiting=waiting)
+
+    def requests(self, batch: Batch) -> set[int]:
+        """The ids that this batch computes for."""
+        return {sequence.id for sequence in self._sequences(batch)}
+
+    def _sequences(self, batch: Batch) -> list[Sequence]:
+        slots = {span.slot for span in batch.spans}
+        return [sequence for sequence in self._slots if sequence.slot in slots]
+
+    def _admit(self) -> None:
+        while self._waiting and self._slots.free:
+            request, sequence = next(iter(self._waiting.items()))
+            self._slots.occupy(sequence, self._clock())
+            del self._waiting[request]
+
+    def _batch(self, sequences: Iterable[Sequence], shares: dict[int, int]) -> Batch:
+        """Streams and the prompts that have a share; in order of slot, for llama.cpp computes
+        neighbours together.
+        """
+        spans = []
+        streams = prompt_tokens = 0
+        for sequence in sequences:
+            if sequence.streams:
+                streams += 1
+                spans.append(sequence.span(1))
+            elif share := min(shares.get(sequence.slot, 0), sequence.pending):
+                prompt_tokens += share
+                spans.append(sequence.span(share))
+        return Batch(spans, streams, prompt_tokens)
+
+    def _take(self, sequence: Sequence, sample: Sample, now: float) -> None:
+        token, logprob, top = sample
+        if logprob is None:
+            self._tokens.append(Token(id=sequence.id, token=token))
+        else:
+            self._tokens.append(Token(id=sequence.id, token=token, logprob=logprob, top=list(top)))
+        if reason := sequence.append(token, now):
+            self._end(sequence, reason, "")
+
+    def _end(self, sequence: Sequence, reason: EndReason, message: str) -> None:
+        now = self._clock()
+        del self._alive[sequence.id]
+        self._ended.append(sequence.ended(reason, message, now))
+        if self._waiting.pop(sequence.id, None) is None:
+            self._remember_occupancy(now - sequence.submitted_at - self._ended[-1].queue_s)
+            self._slots.release(sequence)
+
+    def _remember_occupancy(self, seconds: float) -> None:
+        known = seconds if self._occupancy_s is None else self._occupancy_s
+        self._occupancy_s = known + OCCUPANCY_WEIGHT * (seconds - known)
+
+    def _busy(self, submit: Submit) -> Refused:
+        slots, waiting = self._limits.slots, len(self._waiting)
+        wait_s = max((self._occupancy_s or 0.0) * (waiting + 1) / slots, LEAST_RETRY_S)
+        message = (
+            f"The model is answering {slots} requests and {waiting} more wait, which is all it"
+            f" takes; try again in {wait_s:.0f} s."
+        )
+        return Refused(id=submit.id, kind="busy", message=message, retry_after=wait_s)
+
+
+def _shares(prompts: list[Sequence], allowance: int) -> dict[int, int]:
+    """The tokens each prompt may compute, by slot: those with the least left come first."""
+    shares = {}
+    for sequence in sorted(prompts, key=lambda sequence: sequence.pending):
+        shares[sequence.slot] = share = min(sequence.pending, allowance)
+        allowance -= share
+        if allowance == 0:
+            break
+    return shares

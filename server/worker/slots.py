@@ -1,0 +1,57 @@
+"""Which sequence sits in which slot. The one place that occupies and releases them, so that every
+sequence leaves its slot exactly once.
+"""
+
+from collections.abc import Iterator
+
+from server.worker.ports import Runner
+from server.worker.sequence import Sequence
+
+
+class Slots:
+    """A fixed number of places in the runner's memory."""
+
+    def __init__(self, count: int, runner: Runner) -> None:
+        self._runner = runner
+        self._places: list[Sequence | None] = [None] * count
+        self.occupied = 0
+
+    @property
+    def free(self) -> int:
+        return len(self._places) - self.occupied
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, slot: int) -> Sequence:
+        """The sequence in this slot. Errors: LookupError when it is empty."""
+        sequence = self._places[slot]
+        if sequence is None:
+            raise LookupError(f"slot {slot} is empty")
+        return sequence
+
+    def __iter__(self) -> Iterator[Sequence]:
+        """The sequences in order of slot."""
+        return (sequence for sequence in self._places if sequence is not None)
+
+    def occupy(self, sequence: Sequence, now: float) -> None:
+        """Admit the sequence to a free slot; there must be one."""
+        # The lowest: llama.cpp computes neighbouring slots together, others one after the other.
+        slot = self._places.index(None)
+        self._runner.occupy(slot, sequence.sampler)
+        sequence.admit(slot, cached_tokens=0, now=now)
+        self._places[slot] = sequence
+        self.occupied += 1
+
+    def rewind(self, sequence: Sequence) -> None:
+        """Forget what was computed; all of the sequence's tokens are pending again."""
+        self._runner.rewind(sequence.slot)
+        sequence.computed = 0
+
+    def release(self, sequence: Sequence) -> None:
+        """The sequence leaves its slot. Errors: LookupError when it does not sit there."""
+        if self[sequence.slot] is not sequence:
+            raise LookupError(f"slot {sequence.slot} holds another sequence")
+        self._places[sequence.slot] = None
+        self.occupied -= 1
+        self._runner.release(sequence.slot)

@@ -1,0 +1,205 @@
+"""A Runner without a model: the next token is a rule over everything the slot holds, so every
+answer can be computed on paper. It refuses what a real one would silently get wrong.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from server.worker.admission import Limits
+from server.worker.messages import Ended, SamplerOptions, Step, Submit
+from server.worker.ports import Batch, DecodeFailed, DecodeInterrupted, Sample
+from server.worker.scheduler import Scheduler
+
+VOCABULARY = 1000
+GREEDY = SamplerOptions(
+    temperature=0.0,
+    top_p=1.0,
+    top_k=0,
+    min_p=0.0,
+    typical_p=1.0,
+    repeat_penalty=1.0,
+    repeat_last_n=64,
+    frequency_penalty=0.0,
+    presence_penalty=0.0,
+    mirostat=0,
+    mirostat_tau=5.0,
+    mirostat_eta=0.1,
+    seed=0,
+    logit_bias={},
+)
+
+
+def next_token(tokens: Sequence[int]) -> int:
+    """The rule: depends on every token and on their order. The last id is never drawn."""
+    value = 7
+    for token in tokens:
+        value = (value * 31 + token + 1) % 999_983
+    return value % (VOCABULARY - 1)
+
+
+def answer(prompt: Sequence[int], count: int, stop_ids: Iterable[int] = ()) -> list[int]:
+    """What a request must be answered, computed without any scheduler."""
+    tokens = list(prompt)
+    for _ in range(count):
+        tokens.append(next_token(tokens))
+        if tokens[-1] in stop_ids:
+            break
+    return tokens[len(prompt) :]
+
+
+class Clock:
+    """Time that passes only when told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class FakeRunner:
+    """`poison`: a batch with a sequence that holds one of these tokens fails. `broken` fails that
+    many next batches whatever they hold. `on_run` is called in the middle of each computation.
+    """
+
+    def __init__(self, slots: int = 4, batch_tokens: int = 64, clock: Clock | None = None) -> None:
+        self.batch_tokens = batch_tokens
+        self.slots: list[list[int] | None] = [None] * slots
+        self.poison: set[int] = set()
+        self.broken = 0
+        self.on_run: Callable[[Batch], None] = lambda _batch: None
+        self.batches: list[Batch] = []
+        self.durations: list[float] = []
+        self.seconds: Callable[[int, int], float] = lambda _streams, _prompt: 0.0
+        self.interrupted = False
+        self._clock = clock or Clock()
+
+    def occupy(self, slot: int, sampler: SamplerOptions) -> None:
+        assert self.slots[slot] is None, f"slot {slot} is taken"
+        assert isinstance(sampler, SamplerOptions)
+        self.slots[slot] = []
+
+    def run(self, batch: Batch) -> list[Sample]:
+        self._check(batch)
+        self.batches.append(batch)
+        self._clock.now += self.seconds(batch.streams, batch.prompt_tokens)
+        self.durations.append(self.seconds(batch.streams, batch.prompt_tokens))
+        self.on_run(batch)
+        if self.interrupted:
+            self._spoil(batch)
+            raise DecodeInterrupted("interrupted")
+        if self.broken or self._is_poisoned(batch):
+            self.broken = max(self.broken - 1, 0)
+            self._spoil(batch)
+            raise DecodeFailed("the batch was bad")
+        samples = []
+        for span in batch.spans:
+            held = self.held(span.slot)
+            held.extend(span.tokens)
+            if span.samples:
+                top = span.top_logprobs
+                token = next_token(held)
+                samples.append(
+                    Sample(token) if top is None else Sample(token, -1.0, [(token, -1.0)])
+                )
+        return samples
+
+    def rewind(self, slot: int) -> None:
+        self.held(slot).clear()
+
+    def release(self, slot: int) -> None:
+        assert self.slots[slot] is not None, f"slot {slot} is released twice"
+        self.slots[slot] = None
+
+    def interrupt(self) -> None:
+        self.interrupted = True
+
+    def resume(self) -> None:
+        self.interrupted = False
+
+    def held(self, slot: int) -> list[int]:
+        held = self.slots[slot]
+        assert held is not None, f"slot {slot} is empty"
+        return held
+
+    def _check(self, batch: Batch) -> None:
+        order = [span.slot for span in batch.spans]
+        assert order == sorted(set(order)), "slots out of order, or twice"
+        assert 0 < sum(len(span.tokens) for span in batch.spans) <= self.batch_tokens
+        for span in batch.spans:
+            assert span.tokens, "an empty span"
+            assert span.start == len(self.held(span.slot)), "tokens missing or computed twice"
+
+    def _is_poisoned(self, batch: Batch) -> bool:
+        return any(
+            self.poison.intersection(self.held(span.slot) + list(span.tokens))
+            for span in batch.spans
+        )
+
+    def _spoil(self, batch: Batch) -> None:
+        # As llama.cpp may: an unknown part of the batch stays behind.
+        self.held(batch.spans[0].slot).extend(batch.spans[0].tokens)
+
+
+class Desk:
+    """A scheduler over a fake runner, and everything it ever reported."""
+
+    def __init__(
+        self,
+        slots: int = 4,
+        batch_tokens: int = 64,
+        queue_limit: int = 100,
+        max_stall_s: float = 0.7,
+    ) -> None:
+        self.clock = Clock()
+        self.runner = FakeRunner(slots, batch_tokens, self.clock)
+        limits = Limits(
+            slots=slots,
+            context_length=512,
+            vocabulary_size=VOCABULARY,
+            queue_limit=queue_limit,
+            max_stall_s=max_stall_s,
+        )
+        self.scheduler = Scheduler(self.runner, limits, self.clock)
+        self.tokens: dict[int, list[int]] = {}
+        self.ended: dict[int, Ended] = {}
+
+    def submit(
+        self, request: int, prompt: Sequence[int], count: int = 5, **fields: object
+    ) -> object:
+        return self.scheduler.submit(submission(request, prompt, count, **fields))
+
+    def step(self) -> Batch | None:
+        """One plan -> run -> advance, as the loop does it."""
+        batch = self.scheduler.plan()
+        if batch is not None:
+            try:
+                self.scheduler.advance(batch, self.runner.run(batch))
+            except DecodeFailed as error:
+                self.scheduler.fail(batch, str(error))
+        self.collect()
+        return batch
+
+    def collect(self) -> None:
+        if step := self.scheduler.report():
+            self.keep(step)
+
+    def finish(self) -> None:
+        """Step until nothing is left to do."""
+        while not self.scheduler.idle:
+            assert self.step() is not None or self.scheduler.idle
+        self.collect()
+        assert self.runner.slots == [None] * len(self.runner.slots), "a slot leaked"
+
+    def keep(self, step: Step) -> None:
+        """Remember a report, and that it may follow those before."""
+        for token in step.tokens:
+            assert token.id not in self.ended, "a token after the end"
+            self.tokens.setdefault(token.id, []).append(token.token)
+        for end in step.ended:
+            assert end.id not in self.ended, "ended twice"
+            self.ended[end.id] = end
+
+
+def submission(request: int, prompt: Sequence[int], count: int = 5, **fields: object) -> Submit:
+    values = {"stop_ids": [], "sampler": GREEDY} | fields
+    return Submit(id=request, prompt=list(prompt), max_tokens=count, **values)

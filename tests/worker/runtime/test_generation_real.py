@@ -1,0 +1,269 @@
+"""Whole answers through the scheduler and the tiny model."""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+
+import msgspec
+import numpy as np
+import pytest
+
+from server.worker.admission import Limits
+from server.worker.messages import Accepted, Ended, SamplerOptions, Submit, Token
+from server.worker.runtime.load import Runtime
+from server.worker.scheduler import Scheduler
+from tests.worker.fake_runner import GREEDY, submission
+from tests.worker.runtime.conftest import CONTEXT, SLOTS
+
+FREE = msgspec.structs.replace(GREEDY, temperature=1.0, seed=1234)
+
+
+class Session:
+    """A fresh scheduler over the loaded model."""
+
+    def __init__(self, runtime: Runtime, max_stall_s: float = 0.7) -> None:
+        limits = Limits(
+            slots=SLOTS,
+            context_length=CONTEXT,
+            vocabulary_size=runtime.model.vocabulary_size,
+            queue_limit=100,
+            max_stall_s=max_stall_s,
+        )
+        self.runner = runtime.runner
+        self.scheduler = Scheduler(runtime.runner, limits, time.monotonic)
+        self.tokens: dict[int, list[Token]] = {}
+        self.ended: dict[int, Ended] = {}
+
+    def submit(self, submit: Submit) -> None:
+        assert self.scheduler.submit(submit) == Accepted(id=submit.id)
+        self.tokens[submit.id] = []
+
+    def step(self) -> None:
+        if batch := self.scheduler.plan():
+            self.scheduler.advance(batch, self.runner.run(batch))
+        if step := self.scheduler.report():
+            for token in step.tokens:
+                self.tokens[token.id].append(token)
+            self.ended |= {end.id: end for end in step.ended}
+
+    def finish(self) -> dict[int, list[int]]:
+        while not self.scheduler.idle:
+            self.step()
+        self.step()
+        return {n: [token.token for token in tokens] for n, tokens in self.tokens.items()}
+
+
+def answer(
+    runtime: Runtime, prompt: Sequence[int], count: int = 60, sampler: SamplerOptions = GREEDY
+) -> list[int]:
+    session = Session(runtime)
+    session.submit(submission(1, prompt, count, sampler=sampler))
+    return session.finish()[1]
+
+
+def answers(
+    runtime: Runtime,
+    prompts: Sequence[Sequence[int]],
+    count: int = 60,
+    sampler: SamplerOptions = GREEDY,
+) -> list[list[int]]:
+    session = Session(runtime)
+    for number, prompt in enumerate(prompts):
+        session.submit(submission(number, prompt, count, sampler=sampler))
+    return list(session.finish().values())
+
+
+def noise(seed: int, length: int) -> list[int]:
+    """Tokens without sense: the model is unsure after them, so the least difference shows."""
+    return random.Random(seed).choices(range(1500), k=length)
+
+
+def test_the_model_speaks(runtime: Runtime, chats: list[list[int]]) -> None:
+    session = Session(runtime)
+    session.submit(submission(1, chats[0], 200, stop_ids=runtime.loaded.end_ids))
+    tokens = session.finish()[1]
+    text = b"".join(runtime.loaded.tokens[token] for token in tokens)
+    assert text.startswith(b"<|channel|>analysis<|message|>")
+    assert text.endswith(b"<|return|>")
+    assert session.ended[1].reason == "stop"
+
+
+def test_greedy_is_the_same_alone_and_among_seven_others(
+    runtime: Runtime, chats: list[list[int]]
+) -> None:
+    together = answers(runtime, chats)
+    assert together == [answer(runtime, prompt) for prompt in chats]
+
+
+def test_greedy_is_the_same_where_the_model_is_unsure(runtime: Runtime) -> None:
+    prompts = [noise(seed, 5 + seed * 51) for seed in range(SLOTS)]
+    together = answers(runtime, prompts, 40)
+    assert together == [answer(runtime, prompt, 40) for prompt in prompts]
+
+
+def test_a_prompt_computed_in_small_pieces_beside_a_stream_is_answered_the_same(
+    runtime: Runtime,
+) -> None:
+    prompt = noise(99, 300)
+    session = Session(runtime, max_stall_s=1e-6)
+    session.submit(submission(1, noise(98, 10), 400))
+    session.step()
+    session.submit(submission(2, prompt, 40))
+    assert session.finish()[2] == answer(runtime, prompt, 40)
+
+
+def test_a_seed_repeats_itself_alone_and_among_others(
+    runtime: Runtime, chats: list[list[int]]
+) -> None:
+    alone = answer(runtime, chats[3], sampler=FREE)
+    assert answer(runtime, chats[3], sampler=FREE) == alone
+    assert answers(runtime, chats, sampler=FREE)[3] == alone
+
+
+def test_another_seed_says_something_else(runtime: Runtime) -> None:
+    prompt = noise(3, 40)
+    seeds = [msgspec.structs.replace(FREE, seed=seed) for seed in (1, 2, 0xFFFFFFFF, 1 << 70)]
+    assert len({tuple(answer(runtime, prompt, 30, sampler)) for sampler in seeds}) > 1
+
+
+def test_the_seed_that_llama_cpp_takes_for_random_repeats_itself(runtime: Runtime) -> None:
+    sampler = msgspec.structs.replace(FREE, seed=0xFFFFFFFF)
+    prompt = noise(3, 40)
+    assert answer(runtime, prompt, 30, sampler) == answer(runtime, prompt, 30, sampler)
+
+
+def test_a_used_slot_leaves_no_trace(runtime: Runtime, chats: list[list[int]]) -> None:
+    first = answer(runtime, chats[4])
+    answers(runtime, [noise(seed, 500) for seed in range(SLOTS)], 20)
+    assert answer(runtime, chats[4]) == first
+
+
+def test_cancelled_prompts_leave_no_trace(runtime: Runtime) -> None:
+    expected = answer(runtime, noise(1, 200), 20)
+    session = Session(runtime, max_stall_s=1e-6)
+    session.submit(submission(1, noise(5, 10), 300))
+    session.step()
+    session.submit(submission(2, noise(6, 400), 10))
+    for _ in range(3):
+        session.step()
+    session.scheduler.cancel(2)
+    session.step()
+    assert session.ended[2].reason == "cancelled"
+    assert session.tokens[2] == []
+    session.submit(submission(3, noise(1, 200), 20))
+    assert session.finish()[3] == expected
+
+
+def test_the_context_can_be_filled_to_the_last_token(runtime: Runtime) -> None:
+    session = Session(runtime)
+    for number in range(SLOTS):
+        session.submit(submission(number, noise(number, CONTEXT - 10), 10))
+    tokens = session.finish()
+    assert {len(answer) for answer in tokens.values()} == {10}
+    assert {end.reason for end in session.ended.values()} == {"length"}
+
+
+# --- logprobs ------------------------------------------------------------------------------------
+
+
+def logprobs_of(runtime: Runtime, top: int, sampler: SamplerOptions) -> list[Token]:
+    session = Session(runtime)
+    session.submit(submission(1, noise(8, 30), 8, top_logprobs=top, sampler=sampler))
+    session.finish()
+    return session.tokens[1]
+
+
+def test_logprobs_are_the_models_whole_distribution(runtime: Runtime) -> None:
+    size = runtime.model.vocabulary_size
+    for token in logprobs_of(runtime, size, GREEDY):
+        values = np.array([logprob for _, logprob in token.top])
+        assert len(values) == size
+        assert np.exp(values).sum() == pytest.approx(1.0)
+        assert (np.diff(values) <= 0).all()
+        assert token.top[0] == (token.token, token.logprob)
+
+
+def test_logprobs_are_raw_whatever_the_sampler_does(runtime: Runtime) -> None:
+    first = logprobs_of(runtime, 5, GREEDY)[0]
+    cold = msgspec.structs.replace(FREE, temperature=0.2, top_k=1, logit_bias={first.token: -50.0})
+    second = logprobs_of(runtime, 5, cold)[0]
+    assert second.token != first.token
+    assert second.top == first.top
+    assert len(second.top) == 5
+
+
+def test_no_alternatives_but_the_chosen_token(runtime: Runtime) -> None:
+    token = logprobs_of(runtime, 0, GREEDY)[0]
+    assert token.top == []
+    assert token.logprob is not None
+    assert token.logprob < 0
+
+
+# --- samplers ------------------------------------------------------------------------------------
+
+
+def sampler(**fields: object) -> SamplerOptions:
+    return msgspec.structs.replace(FREE, **fields)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        sampler(top_k=1),
+        sampler(top_p=0.0),
+        sampler(min_p=1.0),
+        sampler(temperature=1e-30),
+        sampler(temperature=-1.0),
+    ],
+    ids=["top_k", "top_p", "min_p", "cold", "negative"],
+)
+def test_samplers_that_leave_only_the_likeliest_are_greedy(
+    runtime: Runtime, options: SamplerOptions
+) -> None:
+    prompt = noise(4, 50)
+    assert answer(runtime, prompt, 20, options) == answer(runtime, prompt, 20)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        sampler(mirostat=1),
+        sampler(mirostat=2),
+        sampler(mirostat=1, mirostat_tau=0.0, mirostat_eta=1000.0),
+        sampler(mirostat=2, mirostat_tau=1000.0, mirostat_eta=1000.0, temperature=100.0),
+        sampler(typical_p=0.0),
+        sampler(typical_p=0.5, top_k=10**12, top_p=0.9, min_p=0.01),
+        sampler(repeat_penalty=100.0, frequency_penalty=100.0, repeat_last_n=-1),
+        sampler(repeat_penalty=0.01, presence_penalty=-100.0, repeat_last_n=10**12),
+        sampler(logit_bias=dict.fromkeys(range(1000), 10000.0), temperature=0.0001),
+        sampler(logit_bias=dict.fromkeys(range(1557), -10000.0), typical_p=0.5),
+    ],
+    ids=str,
+)
+def test_extreme_numbers_are_survived(runtime: Runtime, options: SamplerOptions) -> None:
+    tokens = answer(runtime, noise(4, 50), 20, options)
+    assert len(tokens) == 20
+    assert all(0 <= token < runtime.model.vocabulary_size for token in tokens)
+
+
+def test_logit_bias_forbids_and_forces(runtime: Runtime) -> None:
+    prompt = noise(4, 50)
+    likeliest = answer(runtime, prompt, 1)[0]
+    banned = msgspec.structs.replace(GREEDY, logit_bias={likeliest: -100.0})
+    forced = sampler(logit_bias={77: 100.0})
+    assert answer(runtime, prompt, 1, banned) != [likeliest]
+    assert answer(runtime, prompt, 3, forced) == [77, 77, 77]
+
+
+def test_penalties_make_greedy_say_nothing_twice(runtime: Runtime) -> None:
+    options = msgspec.structs.replace(GREEDY, presence_penalty=100.0, repeat_last_n=-1)
+    tokens = answer(runtime, noise(4, 50), 100, options)
+    assert len(set(tokens)) == 100
+
+
+def test_penalties_do_not_count_the_prompt(
+    runtime: Runtime, tokens_of: Callable[[str], list[int]]
+) -> None:
+    prompt = tokens_of("<|start|>assistant<|channel|>final<|message|>Hello") * 5
+    options = msgspec.structs.replace(GREEDY, presence_penalty=100.0, repeat_last_n=-1)
+    assert answer(runtime, prompt, 1, options) == answer(runtime, prompt, 1)
