@@ -16,7 +16,7 @@ START_LIMIT_S = 60
 
 
 class ServerProcess:
-    """`python -m server serve` on a free port. Its output is read line by line, nothing is polled."""
+    """`python -m server serve` on a free port. Its output is read line by line, never polled."""
 
     def __init__(self, *arguments: str, **settings: str) -> None:
         inherited = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG")}
