@@ -4,6 +4,7 @@ Knows the order of things; what tokens mean the format knows, how they are made 
 """
 
 import asyncio
+import logging
 import secrets
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from concurrent.futures import Executor
@@ -26,6 +27,8 @@ from server.engines.session import Item, Mailbox, Session
 from server.formats.base import Prompt, Reader
 from server.formats.stops import StopFilter
 from server.worker.messages import Accepted, Ended, SamplerOptions, Submit, Token
+
+log = logging.getLogger(__name__)
 
 SEED_BITS = 32
 
@@ -57,6 +60,8 @@ async def generate(
         while not reading.done:
             for event in merged(reading.read(await mailbox.take())):
                 yield event
+            if reading.stopped:
+                session.halt(command.id)
     finally:
         session.cancel(command.id)
         if deadline is not None:
@@ -118,33 +123,44 @@ class _Reading:
             if self.done:
                 return
 
+    @property
+    def stopped(self) -> bool:
+        """Whether a stop string came: the worker need not go on, its last word is awaited."""
+        return self._stops.hit is not None
+
     def _token(self, token: Token) -> Iterator[Event]:
+        if self.stopped:
+            return
         self._tokens += 1
         yield from self._stops.feed(self._reader.feed(token.token, self._logprob(token)))
-        if self._stops.hit is not None:
-            yield from self._end(None)
 
-    def _end(self, ended: Ended | None) -> Iterator[Event]:
-        """What was held back, and the end; `ended` is None when a stop string came first."""
-        if ended is not None and ended.reason in ("failed", "cancelled"):
+    def _end(self, ended: Ended) -> Iterator[Event]:
+        """What was held back, and the end."""
+        if ended.reason in ("failed", "cancelled") and not self.stopped:
             raise ServerError("engine_failed", ended.message or "The engine ended the request.")
         yield from self._stops.feed(self._reader.finish())
         yield from self._stops.finish()
         self.done = True
-        yield Finished(
+        finished = Finished(
             reason=self._reason(ended),
             usage=Usage(
                 prompt_tokens=self._prompt_tokens,
-                cached_tokens=ended.cached_tokens if ended else 0,
+                cached_tokens=ended.cached_tokens,
                 completion_tokens=self._tokens,
                 reasoning_tokens=self._reader.reasoning_tokens,
             ),
-            timings=_timings(ended),
+            timings=Timings(
+                queue_s=ended.queue_s,
+                prompt_s=ended.prompt_s,
+                generation_s=ended.generation_s,
+            ),
             warning=self._reader.warning,
         )
+        _log(finished)
+        yield finished
 
-    def _reason(self, ended: Ended | None) -> FinishReason:
-        if self._stops.hit is not None or ended is None:
+    def _reason(self, ended: Ended) -> FinishReason:
+        if self.stopped:
             return "stop"
         return "length" if ended.reason == "length" else self._reader.reason
 
@@ -156,10 +172,23 @@ class _Reading:
         return TokenLogprob(token=spell(token.token), logprob=token.logprob, top=top)
 
 
-def _timings(ended: Ended | None) -> Timings:
-    if ended is None:
-        return Timings()
-    return Timings(queue_s=ended.queue_s, prompt_s=ended.prompt_s, generation_s=ended.generation_s)
+def _log(finished: Finished) -> None:
+    """One line an answer: what an operator wants to know of it, and nothing of what it says."""
+    usage, timings = finished.usage, finished.timings
+    log.info(
+        "answered (%s): prompt %d tokens (%d cached) in %.2f s, answer %d tokens (%d thinking)"
+        " in %.2f s, queue %.2f s",
+        finished.reason,
+        usage.prompt_tokens,
+        usage.cached_tokens,
+        timings.prompt_s,
+        usage.completion_tokens,
+        usage.reasoning_tokens,
+        timings.generation_s,
+        timings.queue_s,
+    )
+    if finished.warning is not None:
+        log.warning("mended: %s", finished.warning)
 
 
 def _deadline(mailbox: Mailbox, timeout_s: float | None) -> asyncio.TimerHandle | None:

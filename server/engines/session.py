@@ -61,6 +61,11 @@ class Session:
         self._link.send(command)
         return mailbox
 
+    def halt(self, request: int) -> None:
+        """Ask the worker to end a request whose last word is still wanted. Harmless twice."""
+        if request in self._open:
+            self._link.send(Cancel(id=request))
+
     def cancel(self, request: int) -> None:
         """End a request, wherever it is. A request that has ended already is left alone."""
         if self._open.pop(request, None) is not None:

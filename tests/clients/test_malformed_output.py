@@ -2,26 +2,15 @@
 answer is an answer, streamed and whole, and no markup reaches its text.
 """
 
-import re
 from collections.abc import Iterator
 
-import gguf
 import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.clients.conftest import KEY
-from tests.engines.models import TINY
-
-MARKUP = re.compile(r"<\|\w+\|>")
-
-
-def control_ids() -> dict[str, int]:
-    field = gguf.GGUFReader(TINY).fields["tokenizer.ggml.tokens"]
-    tokens = [bytes(field.parts[at]).decode() for at in field.data]
-    return {token: index for index, token in enumerate(tokens) if MARKUP.fullmatch(token)}
-
+from tests.engines.models import MARKUP, control_ids
 
 CONTROLS = control_ids()
 NAMED = {name: i for name, i in CONTROLS.items() if "reserved" not in name}
