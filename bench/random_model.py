@@ -1,37 +1,23 @@
 #!/usr/bin/env python3
 """Write a GGUF of the gpt-oss architecture with random weights: a model that costs what a trained
-one of its shape costs, and says nothing sensible. For benchmarks, never for tests of behaviour.
+one of its shape costs, and recites its vocabulary. For benchmarks, never for tests of behaviour.
 
     bench/random_model.py --size full  full.gguf     # gpt-oss-20b's own shape, 12.1 GB
     bench/random_model.py --size small small.gguf    # 0.4 GB: what the server adds shows
     bench/random_model.py --size mini  mini.gguf     # 35 MB: loads at once
 
 The vocabulary has gpt-oss's 201,088 entries and its special tokens; the words in it are made up.
+Greedily sampled, every answer is text from its first token on and goes on until its limit.
 """
 
 import argparse
 from dataclasses import dataclass
-from itertools import islice, product
 
 import gguf
 import numpy as np
 from gguf import GGMLQuantizationType as Quant
+from random_vocabulary import BOS, CHAT_TEMPLATE, EOS, N_VOCAB, PAD, recital, vocabulary
 
-N_VOCAB = 201_088
-N_WORDS = 199_998
-SPECIALS = {
-    199998: "<|startoftext|>",
-    199999: "<|endoftext|>",
-    200002: "<|return|>",
-    200003: "<|constrain|>",
-    200005: "<|channel|>",
-    200006: "<|start|>",
-    200007: "<|end|>",
-    200008: "<|message|>",
-    200012: "<|call|>",
-    200018: "<|endofprompt|>",
-}
-NORMAL, CONTROL, UNUSED = 1, 3, 5
 MXFP4_BLOCK, MXFP4_BYTES = 32, 17
 Q8_BLOCK, Q8_BYTES = 32, 34
 
@@ -68,34 +54,6 @@ class Tensor:
     mean: float = 0.0
 
 
-def byte_alphabet() -> list[str]:
-    """The printable stand-in for each byte that byte-level BPE vocabularies are written in."""
-    printable = {*range(33, 127), *range(161, 173), *range(174, 256)}
-    stand_ins = (chr(256 + n) for n in range(256))
-    return [chr(byte) if byte in printable else next(stand_ins) for byte in range(256)]
-
-
-def vocabulary() -> tuple[list[str], list[int], list[str]]:
-    """Tokens, their types and the merges: bytes, all pairs of bytes, then triples."""
-    alphabet = byte_alphabet()
-    # Letters first, so that ordinary words take few tokens.
-    usual = sorted(range(256), key=lambda byte: (not chr(byte).isalpha(), byte > 127, byte))
-    pairs = [(alphabet[a], alphabet[b]) for a, b in product(usual, repeat=2)]
-    count = N_WORDS - 256 - len(pairs)
-    triples = [
-        (alphabet[a] + alphabet[b], alphabet[c])
-        for a, b, c in islice(product(usual, repeat=3), count)
-    ]
-    merges = pairs + triples
-    tokens = alphabet + [left + right for left, right in merges]
-    types = [NORMAL] * len(tokens)
-    for token in range(N_WORDS, N_VOCAB):
-        named = token <= max(SPECIALS)
-        tokens.append(SPECIALS.get(token, f"<|reserved_{token}|>" if named else f"[PAD{token}]"))
-        types.append(CONTROL if named else UNUSED)
-    return tokens, types, [f"{left} {right}" for left, right in merges]
-
-
 def layer(index: int, s: Shape) -> list[Tensor]:
     """The tensors of one transformer block."""
     block = f"blk.{index}."
@@ -127,6 +85,7 @@ def layer(index: int, s: Shape) -> list[Tensor]:
 
 
 def tensors(s: Shape) -> list[Tensor]:
+    """All of them, the embedding first and the output matrix last."""
     blocks = [tensor for index in range(s.layers) for tensor in layer(index, s)]
     return [
         Tensor("token_embd.weight", (N_VOCAB, s.width), Quant.Q8_0, 1.0),
@@ -155,12 +114,28 @@ class RandomWeights:
             blocks[:, 0] = 119  # the exponent byte of 2^-8: weights of about 0.01
             return blocks.reshape(*rows, columns // MXFP4_BLOCK * MXFP4_BYTES)
         blocks = self._blocks(int(np.prod(tensor.shape)) // Q8_BLOCK, Q8_BYTES)
-        blocks[:, :2] = np.array([tensor.scale / 73], dtype=np.float16).view(np.uint8)
+        _scale(blocks, tensor)
         return blocks.reshape(*rows, columns // Q8_BLOCK * Q8_BYTES)
 
     def _blocks(self, count: int, size: int) -> np.ndarray:
         start = int(self._rng.integers(0, len(self._pool)))
         return np.resize(np.roll(self._pool, -start), count * size).reshape(count, size).copy()
+
+
+def _scale(blocks: np.ndarray, tensor: Tensor) -> None:
+    """Set the scale of Q8_0 blocks, the last axis being whole blocks, in place."""
+    blocks = blocks.reshape(-1, Q8_BYTES)
+    blocks[:, :2] = np.array([tensor.scale / 73], dtype=np.float16).view(np.uint8)
+
+
+def reciting(tensor: Tensor, embedding: np.ndarray, order: list[int]) -> np.ndarray:
+    """The output matrix that says `order`: what resembles a token's embedding, as the last layer's
+    state does, scores highest for the token after it. It costs what any other costs.
+    """
+    data = np.empty_like(embedding)
+    data[np.roll(order, -1)] = embedding[order]
+    _scale(data, tensor)
+    return data
 
 
 def write_metadata(writer: gguf.GGUFWriter, name: str, s: Shape) -> None:
@@ -190,9 +165,10 @@ def write_metadata(writer: gguf.GGUFWriter, name: str, s: Shape) -> None:
     writer.add_token_list(tokens)
     writer.add_token_types(types)
     writer.add_token_merges(merges)
-    writer.add_bos_token_id(199998)
-    writer.add_eos_token_id(200002)
-    writer.add_pad_token_id(199999)
+    writer.add_bos_token_id(BOS)
+    writer.add_eos_token_id(EOS)
+    writer.add_pad_token_id(PAD)
+    writer.add_chat_template(CHAT_TEMPLATE)
 
 
 def stored_shape(tensor: Tensor) -> tuple[int, ...]:
@@ -206,7 +182,7 @@ def stored_shape(tensor: Tensor) -> tuple[int, ...]:
 
 def write(path: str, name: str, seed: int) -> None:
     """Write a model of that shape. Its bytes depend on `name` and `seed` alone."""
-    weights, wanted = RandomWeights(seed), tensors(SHAPES[name])
+    wanted = tensors(SHAPES[name])
     writer = gguf.GGUFWriter(path, "gpt-oss")
     write_metadata(writer, name, SHAPES[name])
     for tensor in wanted:
@@ -222,9 +198,19 @@ def write(path: str, name: str, seed: int) -> None:
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_ti_data_to_file()
-    for tensor in wanted:
-        writer.write_tensor_data(weights.data(tensor))
+    write_weights(writer, wanted, RandomWeights(seed), seed)
     writer.close()
+
+
+def write_weights(
+    writer: gguf.GGUFWriter, wanted: list[Tensor], weights: RandomWeights, seed: int
+) -> None:
+    embedding = weights.data(wanted[0])
+    writer.write_tensor_data(embedding)
+    for tensor in wanted[1:-1]:
+        writer.write_tensor_data(weights.data(tensor))
+    order = recital(vocabulary()[0], seed)
+    writer.write_tensor_data(reciting(wanted[-1], embedding, order))
 
 
 def main() -> None:

@@ -9,11 +9,13 @@ their ratio, the gateway's resident memory, and the seconds until it listens and
 """
 
 import argparse
+import asyncio
 import json
 import os
 import statistics
 from pathlib import Path
 
+from chat_client import Chat, ChatClient
 from processes import ROOT, BareLlama, Server
 
 QUESTION = "Count from 1 to 200"
@@ -27,28 +29,27 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     args = parser.parse_args()
     model = args.model.resolve()
-    body = {
-        "messages": [{"role": "user", "content": QUESTION}],
-        "max_tokens": args.tokens,
-        "temperature": 0,
-    }
+    chat = Chat(({"role": "user", "content": QUESTION},), args.tokens)
     ours, bare = [], []
     with (
         Server(model, N_THREADS=str(args.threads)) as server,
         BareLlama(model, args.threads) as llama,
     ):
-        server.stream(body)
+        client = ChatClient(server.port, "gpt-oss-20b")
+        asyncio.run(client.ask(chat))
         for _ in range(args.rounds):
-            seconds, usage = server.stream(body)
-            tokens = usage["completion_tokens"]
-            ours.append(tokens / seconds)
-            bare.append(tokens / llama.run(usage["prompt_tokens"], tokens))
+            answer = asyncio.run(client.ask(chat))
+            ours.append(answer.tokens / (answer.ended - answer.started))
+            # What the server still knew it did not compute: the bare one need not either.
+            computed = answer.prompt_tokens - answer.cached_tokens
+            bare.append(answer.tokens / llama.run(computed, answer.tokens))
         report = {
             "model": model.name,
             "threads": args.threads,
             "rounds": args.rounds,
-            "prompt_tokens": usage["prompt_tokens"],
-            "completion_tokens": tokens,
+            "prompt_tokens": answer.prompt_tokens,
+            "cached_tokens": answer.cached_tokens,
+            "completion_tokens": answer.tokens,
             "http_tokens_per_s": round(statistics.median(ours), 1),
             "llama_cpp_tokens_per_s": round(statistics.median(bare), 1),
             "ratio": round(statistics.median(o / b for o, b in zip(ours, bare, strict=True)), 3),

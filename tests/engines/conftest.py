@@ -1,13 +1,11 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from datetime import date
 
 import pytest
 
 from server.engines.local import LocalEngine, LocalOptions
-from server.formats.harmony import HarmonyFormat
 from server.worker.messages import ModelOptions
-from tests.engines.models import StartEngine, limits, options
+from tests.engines.models import StartEngine, limits, local_engine, options
 
 
 @pytest.fixture
@@ -19,10 +17,7 @@ async def start_engine() -> AsyncIterator[StartEngine]:
             model: ModelOptions | None = None, *, settle: bool = True, **changes: object
         ) -> LocalEngine:
             given = {"name": "tiny", "model": model or options(), "limits": limits()} | changes
-            engine = LocalEngine(
-                LocalOptions(**given),
-                lambda vocabulary: HarmonyFormat(vocabulary, lambda: date(2026, 11, 20)),
-            )
+            engine = local_engine(LocalOptions(**given))
             await engine.start()
             stack.push_async_callback(engine.close)
             if settle:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable
+from datetime import date
 from pathlib import Path
 from typing import TypeAlias
 
@@ -10,7 +11,8 @@ import gguf
 from server.core.messages import Conversation, UserMessage
 from server.core.request import GenerationRequest, Sampling
 from server.engines.generation import GenerationLimits
-from server.engines.local import LocalEngine
+from server.engines.local import LocalEngine, LocalOptions
+from server.formats.harmony import HarmonyFormat
 from server.worker.messages import ModelOptions
 
 TINY = Path(__file__).parents[2] / "models" / "gpt-oss-tiny.gguf"
@@ -57,6 +59,13 @@ def asked(text: str, *, name: str = "test", **more: object) -> GenerationRequest
     conversation = Conversation(messages=(UserMessage(text=text),))
     values = {"effort": "low", "sampling": GREEDY, "max_tokens": 64} | more
     return GenerationRequest(id=name, conversation=conversation, **values)
+
+
+def local_engine(given: LocalOptions) -> LocalEngine:
+    """An engine for gpt-oss on a fixed day, not yet started."""
+    return LocalEngine(
+        given, lambda vocabulary: HarmonyFormat(vocabulary, lambda: date(2026, 11, 20))
+    )
 
 
 def endless(name: str = "endless") -> GenerationRequest:
