@@ -5,9 +5,11 @@ Knows the order of things; what tokens mean the format knows, how they are made 
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import chain
 
 from server.core.errors import ServerError
@@ -25,9 +27,10 @@ from server.core.request import GenerationRequest, Sampling
 from server.engines.session import Item, Mailbox, Session
 from server.formats.base import Prompt, Reader
 from server.formats.stops import StopFilter
-from server.worker.messages import Accepted, Ended, SamplerOptions, Submit, Token
+from server.worker.messages import Accepted, Begun, Ended, SamplerOptions, Submit, Token
 
 SEED_BITS = 32
+SALT_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,12 +38,14 @@ class GenerationLimits:
     """What a request may use and what it gets when it does not say.
 
     `sampling` has every value set. Tokens are the model's; seconds are wall clock from submission.
+    With `shared_prefixes` what was computed of one owner's prompt also serves the others.
     """
 
     sampling: Sampling
     max_tokens: int
     max_input_tokens: int | None = None
     timeout_s: float | None = None
+    shared_prefixes: bool = False
 
 
 async def generate(
@@ -102,6 +107,8 @@ class _Reading:
         self._stops = StopFilter(request.stop)
         self._prompt_tokens = prompt_tokens
         self._tokens = 0
+        self._begun: Begun | None = None
+        self._begun_at = 0.0
         self.done = False
 
     def read(self, items: list[Item | ServerError]) -> Iterator[Event]:
@@ -111,6 +118,8 @@ class _Reading:
                 raise item
             if isinstance(item, Accepted):
                 yield Started(prompt_tokens=self._prompt_tokens)
+            elif isinstance(item, Begun):
+                self._begun, self._begun_at = item, time.monotonic()
             elif isinstance(item, Token):
                 yield from self._token(item)
             else:
@@ -135,13 +144,20 @@ class _Reading:
             reason=self._reason(ended),
             usage=Usage(
                 prompt_tokens=self._prompt_tokens,
-                cached_tokens=ended.cached_tokens if ended else 0,
+                cached_tokens=self._begun.cached_tokens if self._begun else 0,
                 completion_tokens=self._tokens,
                 reasoning_tokens=self._reader.reasoning_tokens,
             ),
-            timings=_timings(ended),
+            timings=self._timings(ended),
             warning=self._reader.warning,
         )
+
+    def _timings(self, ended: Ended | None) -> Timings:
+        begun = self._begun
+        if begun is None:
+            return Timings()
+        seconds = ended.generation_s if ended else time.monotonic() - self._begun_at
+        return Timings(queue_s=begun.queue_s, prompt_s=begun.prompt_s, generation_s=seconds)
 
     def _reason(self, ended: Ended | None) -> FinishReason:
         if self._stops.hit is not None or ended is None:
@@ -154,12 +170,6 @@ class _Reading:
         spell = self._vocabulary.bytes_of
         top = tuple((spell(other), logprob) for other, logprob in token.top)
         return TokenLogprob(token=spell(token.token), logprob=token.logprob, top=top)
-
-
-def _timings(ended: Ended | None) -> Timings:
-    if ended is None:
-        return Timings()
-    return Timings(queue_s=ended.queue_s, prompt_s=ended.prompt_s, generation_s=ended.generation_s)
 
 
 def _deadline(mailbox: Mailbox, timeout_s: float | None) -> asyncio.TimerHandle | None:
@@ -183,7 +193,14 @@ def _submission(
         stop_ids=list(prompt.stop_ids),
         sampler=_sampler(request.sampling.filled(limits.sampling), session.card.vocabulary_size),
         top_logprobs=request.logprobs,
+        salt=b"" if limits.shared_prefixes else _salt(request.owner),
+        boundaries=list(prompt.boundaries),
     )
+
+
+def _salt(owner: str) -> bytes:
+    """Names an owner where it is written down, without telling who it is."""
+    return sha256(f"prefixes of {owner}".encode()).digest()[:SALT_BYTES] if owner else b""
 
 
 def _max_tokens(

@@ -9,13 +9,13 @@ import itertools
 from typing import TypeAlias
 
 from server.core.errors import ServerError
-from server.core.ports import ModelCard
+from server.core.ports import ModelCard, PrefixCounters
 from server.engines.link import WorkerLink
 from server.formats.base import Format
 from server.formats.vocabulary import Vocabulary
-from server.worker.messages import Accepted, Cancel, Ended, Refused, Step, Submit, Token
+from server.worker.messages import Accepted, Begun, Cancel, Ended, Refused, Step, Submit, Token
 
-Item: TypeAlias = Accepted | Token | Ended
+Item: TypeAlias = Accepted | Begun | Token | Ended
 
 
 class Mailbox:
@@ -51,6 +51,7 @@ class Session:
         self.format = text_format
         self.running = 0
         self.waiting = 0
+        self.prefixes: PrefixCounters | None = None
 
     def next_id(self) -> int:
         return next(self._ids)
@@ -74,6 +75,9 @@ class Session:
             self._end(report.id, _refusal(report))
         else:
             self.running, self.waiting = report.running, report.waiting
+            self.prefixes = report.prefixes or self.prefixes
+            for begun in report.begun:
+                self._deliver(begun.id, begun)
             for token in report.tokens:
                 self._deliver(token.id, token)
             for ended in report.ended:

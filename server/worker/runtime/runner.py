@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.worker.messages import SamplerOptions
-from server.worker.ports import Batch, DecodeFailed, DecodeInterrupted, Sample, Span
+from server.worker.ports import Batch, Data, DecodeFailed, DecodeInterrupted, Sample, Span
 from server.worker.runtime import library
 from server.worker.runtime.batch import BatchArrays
 from server.worker.runtime.context import Context
@@ -58,6 +58,18 @@ class LlamaRunner:
 
     def rewind(self, slot: int) -> None:
         self._context.forget(slot)
+
+    def snapshot_bytes(self, slot: int) -> int:
+        return self._context.snapshot_bytes(slot)
+
+    def snapshot(self, slot: int) -> bytearray:
+        return self._context.snapshot(slot)
+
+    def restore(self, slot: int, data: Data) -> bool:
+        return self._context.restore(slot, data)
+
+    def trim(self, slot: int, length: int) -> bool:
+        return self._context.trim(slot, length)
 
     def release(self, slot: int) -> None:
         self._context.forget(slot)
