@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from server.worker.messages import SamplerOptions
 from server.worker.ports import Batch, Data, DecodeFailed, DecodeInterrupted, Sample, Span
 from server.worker.runtime import library
-from server.worker.runtime.batch import BatchArrays
+from server.worker.runtime.batch import BatchArrays, decodes
 from server.worker.runtime.context import Context
 from server.worker.runtime.logprobs import likeliest, log_softmax
 from server.worker.runtime.sampler import Chain, is_plain_greedy
@@ -46,15 +46,20 @@ class LlamaRunner:
             self._chains[slot] = Chain(sampler, self._vocabulary_size, self._context_length)
 
     def run(self, batch: Batch) -> list[Sample]:
-        outputs = self._arrays.fill(batch)
+        outputs: list[int] = []
+        for part in decodes(batch, self._context.unit_tokens):
+            outputs = self._arrays.fill(part)
+            self._decode()
+        sampling = [span for span in batch.spans if span.samples]
+        return self._samples(sampling, outputs) if sampling else []
+
+    def _decode(self) -> None:
         code = llama.llama_decode(self._context.pointer, self._arrays.batch)
         if code == INTERRUPTED:
             raise DecodeInterrupted("The computation was interrupted.")
         if code:
             reason = FAILURES.get(code, "an unknown failure")
             raise DecodeFailed(f"llama.cpp could not compute the next token: {reason} ({code}).")
-        sampling = [span for span in batch.spans if span.samples]
-        return self._samples(sampling, outputs) if sampling else []
 
     def rewind(self, slot: int) -> None:
         self._context.forget(slot)

@@ -1,11 +1,12 @@
-"""Snapshots of the tiny model are exact: bit for bit, across slots, restarts and evictions.
+"""Snapshots continue as if the slot had gone on itself, across slots, restarts and evictions.
 
-Logits are compared as logprobs of the whole vocabulary's likeliest tokens, for equality: on the CPU
-they do not depend on how a prompt is cut into batches.
+Within the sliding window the numbers are the same bit for bit. Beyond it a restored slot has its
+cells in another order, and sums in another order differ in their last bits: there the model without
+rounding is compared, within a tolerance that any wrong or missing cell exceeds.
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,9 @@ from tests.worker.runtime.conftest import TINY
 from tests.worker.runtime.session import Session
 
 ALL = 1557
+TOP = 20
 WINDOW = 128
+TOLERANCE = 0.005
 
 
 def noise(seed: int, length: int) -> list[int]:
@@ -31,33 +34,44 @@ def noise(seed: int, length: int) -> list[int]:
     return random.Random(seed).choices(range(1500), k=length)
 
 
-def compute(runtime: Runtime, slot: int, tokens: list[int], start: int = 0) -> Sample:
+def compute(
+    runtime: Runtime, slot: int, tokens: list[int], start: int = 0, step: int = 200
+) -> Sample:
     """Compute tokens from `start` on; the sample after the last, with all logprobs."""
-    for begin in range(start, len(tokens), 200):
-        end = min(begin + 200, len(tokens))
+    for begin in range(start, len(tokens), step):
+        end = min(begin + step, len(tokens))
         span = Span(slot, begin, tokens[begin:end], end == len(tokens), ALL)
         samples = runtime.runner.run(Batch([span], 0, end - begin))
     return samples[0]
 
 
+def difference(first: Sample, second: Sample) -> float:
+    """The largest between two samples' logprobs of a token."""
+    others = dict(second.top)
+    return max(abs(logprob - others[token]) for token, logprob in first.top)
+
+
 @pytest.fixture
-def slots(runtime: Runtime) -> range:
-    for slot in range(3):
-        runtime.runner.occupy(slot, GREEDY)
-    yield range(3)
-    for slot in range(3):
-        runtime.runner.release(slot)
+def slots(runtime: Runtime, exact: Runtime) -> Iterator[None]:
+    for each in (runtime, exact):
+        for slot in range(3):
+            each.runner.occupy(slot, GREEDY)
+    yield
+    for each in (runtime, exact):
+        for slot in range(3):
+            each.runner.release(slot)
 
 
-@pytest.mark.parametrize("length", [1, 20, WINDOW - 1, WINDOW, WINDOW + 1, 300, 700])
-def test_what_follows_a_restored_snapshot_is_the_same_bit_for_bit(
-    runtime: Runtime, slots: range, length: int
+@pytest.mark.usefixtures("slots")
+@pytest.mark.parametrize("length", [1, 20, WINDOW - 1, WINDOW])
+def test_within_the_window_what_follows_is_the_same_bit_for_bit(
+    runtime: Runtime, length: int
 ) -> None:
     tokens = noise(length, length)
     compute(runtime, 0, tokens)
     data = runtime.runner.snapshot(0)
     assert len(data) == runtime.runner.snapshot_bytes(0)
-    longer = [*tokens, *noise(1, 230)]
+    longer = [*tokens, *noise(1, 100)]
     expected = compute(runtime, 0, longer, length)
     # Also after the source has moved on, and from bytes that may not be written to.
     for slot in (1, 2):
@@ -65,20 +79,57 @@ def test_what_follows_a_restored_snapshot_is_the_same_bit_for_bit(
         assert compute(runtime, slot, longer, length) == expected
 
 
-@pytest.mark.parametrize("length", [2, 50, WINDOW, WINDOW + 1, WINDOW + 2, 300, 700])
-def test_a_restored_slot_can_forget_its_last_token(
-    runtime: Runtime, slots: range, length: int
-) -> None:
+@pytest.mark.usefixtures("slots")
+@pytest.mark.parametrize("length", [WINDOW + 1, 300, 333, 411, 700])
+@pytest.mark.parametrize("more", [1, 30, WINDOW + 1, WINDOW + 2, 230])
+def test_beyond_the_window_what_follows_is_the_same(exact: Runtime, length: int, more: int) -> None:
+    # The longer ones take llama.cpp several units, of which the later must not disturb the first.
     tokens = noise(length, length)
-    expected = compute(runtime, 0, tokens)
-    assert runtime.runner.restore(1, runtime.runner.snapshot(0))
-    assert runtime.runner.trim(1, length - 1)
-    assert compute(runtime, 1, tokens, length - 1) == expected
+    longer = [*tokens, *noise(1, more)]
+    compute(exact, 0, tokens)
+    assert exact.runner.restore(1, exact.runner.snapshot(0))
+    expected = compute(exact, 0, longer, length)
+    assert difference(compute(exact, 1, longer, length), expected) < TOLERANCE
 
 
+@pytest.mark.usefixtures("slots")
+@pytest.mark.parametrize("length", [300, 411])
+def test_in_company_what_follows_is_the_same(exact: Runtime, length: int) -> None:
+    tokens = noise(length, length)
+    longer = [*tokens, *noise(1, 90)]
+    compute(exact, 0, tokens)
+    assert exact.runner.restore(1, exact.runner.snapshot(0))
+    expected = compute(exact, 0, longer, length)
+    other = noise(7, 200)
+    compute(exact, 2, other)
+    # A few tokens of the restored slot, beside a stream in the one slot and a prompt in the other.
+    exact.runner.rewind(0)
+    for begin in range(0, 90, 30):
+        place = length + begin
+        spans = [
+            Span(0, 50 * begin // 30, other[:50], False),
+            Span(1, place, longer[place : place + 30], begin == 60, ALL),
+            Span(2, len(other) + begin // 30, [5], True),
+        ]
+        samples = exact.runner.run(Batch(spans, 1, 80))
+    assert len(samples) == 2
+    assert difference(samples[0], expected) < TOLERANCE
+
+
+@pytest.mark.usefixtures("slots")
+@pytest.mark.parametrize("length", [2, 50, WINDOW, WINDOW + 1, WINDOW + 2, 300, 700])
+def test_a_restored_slot_can_forget_its_last_token(exact: Runtime, length: int) -> None:
+    tokens = noise(length, length)
+    expected = compute(exact, 0, tokens)
+    assert exact.runner.restore(1, exact.runner.snapshot(0))
+    assert exact.runner.trim(1, length - 1)
+    assert difference(compute(exact, 1, tokens, length - 1), expected) < TOLERANCE
+
+
+@pytest.mark.usefixtures("slots")
 @pytest.mark.parametrize("length", [WINDOW + 1, 300, 700])
 def test_what_the_window_has_left_behind_cannot_be_trimmed_to(
-    runtime: Runtime, slots: range, length: int
+    runtime: Runtime, length: int
 ) -> None:
     tokens = noise(length, length)
     compute(runtime, 0, tokens)
@@ -87,9 +138,10 @@ def test_what_the_window_has_left_behind_cannot_be_trimmed_to(
     assert not runtime.runner.trim(1, length // 2)
 
 
+@pytest.mark.usefixtures("slots")
 @pytest.mark.parametrize("spoil", [lambda data: data[: len(data) // 2], lambda _: b"x" * 5000])
 def test_what_is_no_snapshot_is_refused_and_the_slot_can_be_used_again(
-    runtime: Runtime, slots: range, spoil: Callable[[bytes], bytes]
+    runtime: Runtime, spoil: Callable[[bytes], bytes]
 ) -> None:
     tokens = noise(5, 300)
     expected = compute(runtime, 0, tokens)
@@ -108,13 +160,20 @@ EVENTS = st.sampled_from(["nothing", "nothing", "restart", "evict", "together"])
 
 def replies(session: Session, prompts: dict[int, list[int]], head: int) -> dict[int, list[Token]]:
     for request, prompt in prompts.items():
-        session.submit(submission(request, prompt, 6, boundaries=[head], top_logprobs=ALL))
+        session.submit(submission(request, prompt, 6, boundaries=[head], top_logprobs=TOP))
     session.finish()
     return {request: session.tokens[request] for request in prompts}
 
 
-def words(tokens: list[Token]) -> list[tuple[int, float, list[tuple[int, float]]]]:
-    return [(token.token, token.logprob, token.top) for token in tokens]
+def check_same(told: list[Token], expected: list[Token]) -> None:
+    """The same tokens and logprobs, but where two tokens are equally likely."""
+    for ours, theirs in zip(told, expected, strict=True):
+        ours_top, theirs_top = dict(ours.top), dict(theirs.top)
+        for token in ours_top.keys() & theirs_top.keys():
+            assert abs(ours_top[token] - theirs_top[token]) < TOLERANCE
+        if ours.token != theirs.token:
+            assert abs(theirs_top[ours.token] - theirs_top[theirs.token]) < TOLERANCE
+            return
 
 
 class Kept:
@@ -127,8 +186,8 @@ class Kept:
 
     def open(self) -> None:
         folder, warn = self.folder, self.warnings.append
-        self.shelf = SnapshotFiles(folder, self.runtime.fingerprint, 2_000_000, warn)
-        self.session = Session(self.runtime, store=PrefixStore(600_000, self.shelf))
+        self.shelf = SnapshotFiles(folder, self.runtime.fingerprint, 1_000_000, warn)
+        self.session = Session(self.runtime, store=PrefixStore(400_000, self.shelf))
 
     def disturb(self, event: str) -> None:
         if event == "restart":
@@ -140,16 +199,16 @@ class Kept:
 
 
 @settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.lists(st.tuples(CHAT, EVENTS), min_size=2, max_size=5), st.randoms())
 def test_conversations_go_as_if_nothing_were_kept(
-    runtime: Runtime,
+    exact: Runtime,
     tmp_path_factory: pytest.TempPathFactory,
     chats: list[tuple[tuple[int, list[tuple[int, int]]], str]],
     luck: random.Random,
 ) -> None:
-    kept = Kept(runtime, tmp_path_factory.mktemp("kept"))
+    kept = Kept(exact, tmp_path_factory.mktemp("kept"))
     request = 0
     for (shared, turns), event in chats:
         head = len(SHARED[shared])
@@ -161,10 +220,10 @@ def test_conversations_go_as_if_nothing_were_kept(
             prompts = {request + n: each for n, each in enumerate([prompt, *others])}
             luck.shuffle(order := list(prompts))
             told = replies(kept.session, {n: prompts[n] for n in order}, head)
-            bare = Session(runtime)
+            bare = Session(exact)
             for number, each in prompts.items():
                 (expected,) = replies(bare, {number: each}, head).values()
-                assert words(told[number]) == words(expected)
+                check_same(told[number], expected)
             request += len(prompts)
             kept.disturb(event)
             prompt += [token.token for token in told[min(told)]][:-2]
