@@ -34,7 +34,7 @@ def main() -> None:
     }
     ours, bare = [], []
     with (
-        Server(model, N_THREADS=str(args.threads)) as server,
+        Server(model, N_THREADS=str(args.threads), PREFIX_CACHE_RAM="0") as server,
         BareLlama(model, args.threads) as llama,
     ):
         server.stream(body)

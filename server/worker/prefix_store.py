@@ -73,7 +73,7 @@ class PrefixStore:
         self._memory = _Tier(budget)
         self._disk = _Tier(shelf.capacity)
         # Names on their way to the shelf; their bytes stay in memory until they are there.
-        self._unwritten: set[str] = set()
+        self._unwritten: dict[str, Record] = {}
         self._counts = _Counts()
         self._changed = True
         for record in shelf.records() if budget else ():
@@ -156,8 +156,9 @@ class PrefixStore:
             return None
         self._changed = False
         counts = {name: getattr(self._counts, name) for name in _Counts.__slots__}
-        memory, disk = self._memory.used, self._disk.used
-        return PrefixCounters(**counts, memory_bytes=memory, disk_bytes=disk)
+        coming = [each for name, each in self._unwritten.items() if name in self._disk.entries]
+        disk_bytes = self._disk.used - sum(self._shelf.bytes_of(record) for record in coming)
+        return PrefixCounters(**counts, memory_bytes=self._memory.used, disk_bytes=disk_bytes)
 
     # --- the tree ------------------------------------------------------------------------------
 
@@ -194,7 +195,7 @@ class PrefixStore:
             if name in self._unwritten:
                 if not self._shelf.withdraw(entry.record):
                     continue
-                self._unwritten.discard(name)
+                del self._unwritten[name]
                 self._disk.drop(name, self._shelf.bytes_of(entry.record))
             self._counts.memory_evictions += 1
             self._leave_memory(entry)
@@ -213,7 +214,7 @@ class PrefixStore:
         size = self._shelf.bytes_of(entry.record)
         if self._fit_disk(size):
             self._disk.add(entry.record.name, entry, size, cold)
-            self._unwritten.add(entry.record.name)
+            self._unwritten[entry.record.name] = entry.record
             self._shelf.write(entry.record, entry.data or b"", cold)
 
     def _fit_disk(self, size: int) -> bool:
@@ -232,7 +233,7 @@ class PrefixStore:
                 # Also when it is being written: the removal then comes after.
                 self._shelf.remove(record)
             else:
-                self._unwritten.discard(record.name)
+                self._unwritten.pop(record.name, None)
         self._changed = True
         self._uproot_if_gone(entry)
 
@@ -253,7 +254,7 @@ class PrefixStore:
     def _hear(self) -> None:
         """Take note of the writes that have ended."""
         for record, succeeded in self._shelf.finished():
-            self._unwritten.discard(record.name)
+            self._unwritten.pop(record.name, None)
             entry = self._disk.entries.get(record.name)
             if entry is not None and not succeeded:
                 self._disk.drop(record.name, self._shelf.bytes_of(record))

@@ -16,14 +16,16 @@ START_LIMIT_S = 60
 
 
 class ServerProcess:
-    """`python -m server serve` on a free port. Its output is read line by line, nothing is polled."""
+    """`python -m server serve` on a free port, writing no prompts to disk. Its output is read line
+    by line, nothing is polled.
+    """
 
     def __init__(self, *arguments: str, **settings: str) -> None:
         inherited = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG")}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "server", "serve", "--port", "0", *arguments],
             cwd=ROOT,
-            env={**inherited, "PYTHONUNBUFFERED": "1", **settings},
+            env={**inherited, "PYTHONUNBUFFERED": "1", "PREFIX_CACHE_DISK": "0", **settings},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -8,7 +8,7 @@ from server.core.messages import Conversation, UserMessage
 from server.core.request import GenerationRequest, Sampling
 from server.engines.generation import GenerationLimits
 from server.engines.local import LocalEngine
-from server.worker.messages import ModelOptions
+from server.worker.messages import ModelOptions, PrefixOptions
 
 TINY = Path(__file__).parents[2] / "models" / "gpt-oss-tiny.gguf"
 GREEDY = Sampling(temperature=0.0)
@@ -34,7 +34,12 @@ def limits(**changes: object) -> GenerationLimits:
 
 
 def options(
-    path: Path = TINY, *, slots: int = 4, context: int = 2048, queue: int = 16
+    path: Path = TINY,
+    *,
+    slots: int = 4,
+    context: int = 2048,
+    queue: int = 16,
+    prefixes: PrefixOptions | None = None,
 ) -> ModelOptions:
     return ModelOptions(
         path=str(path),
@@ -45,6 +50,7 @@ def options(
         cpu_moe_layers=0,
         weight_repack="off",
         queue_limit=queue,
+        prefixes=prefixes or PrefixOptions(),
     )
 
 
