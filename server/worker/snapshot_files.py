@@ -188,10 +188,7 @@ def open_shelf(folder: str, fingerprint: bytes, capacity: int, warn: Warn) -> Sh
         return NoShelf()
     path = Path(folder)
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Held until the process ends, however it ends.
-        lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _take(path)
     except BlockingIOError:
         warn(f"Another process uses {path}: prompts are not kept on disk; set PREFIX_CACHE_DIR.")
         return NoShelf()
@@ -199,6 +196,18 @@ def open_shelf(folder: str, fingerprint: bytes, capacity: int, warn: Warn) -> Sh
         warn(f"Prompts are not kept on disk: {error}; set PREFIX_CACHE_DIR to a folder of its own.")
         return NoShelf()
     return SnapshotFiles(path, fingerprint, capacity, warn)
+
+
+def _take(folder: Path) -> None:
+    """Make the folder this process's own until it ends, however it ends. Errors: OSError."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.scandir(folder).close()
+    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise
 
 
 def _open(path: Path) -> BufferedReader:

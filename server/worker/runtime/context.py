@@ -31,7 +31,7 @@ def unit_tokens(on_cpu: bool, heads: int, context_length: int) -> int:
 
 class Context:
     """`slots` independent sequences of `context_length` tokens each. `batch_tokens` is the most one
-    `llama_decode` may get, `unit_tokens` what it computes at once.
+    `llama_decode` gets, `unit_tokens` what it computes at once.
     """
 
     def __init__(
@@ -64,8 +64,9 @@ class Context:
             raise ModelError(
                 f"llama.cpp cannot make a context of {slots} x {context_length} tokens: {reasons}."
             )
-        self.batch_tokens: int = llama.llama_n_batch(self.pointer)
         self.unit_tokens: int = llama.llama_n_ubatch(self.pointer)
+        # More in a step would be computed no faster, and who comes in the middle waits for its end.
+        self.batch_tokens = max(self.unit_tokens, slots)
         self.interruption = Interruption()
         self.interruption.install(self.pointer)
         self._memory = llama.llama_get_memory(self.pointer)
