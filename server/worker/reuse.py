@@ -5,7 +5,7 @@ back while another computes what it needs. Knows no batches.
 from collections.abc import Callable
 
 from server.worker.ports import Runner
-from server.worker.prefix_store import PrefixStore
+from server.worker.prefix_store import Hit, PrefixStore
 from server.worker.radix import ID_BYTES, common
 from server.worker.sequence import Hold, Sequence
 from server.worker.shelf import Record
@@ -21,6 +21,7 @@ GRID = 1024
 FIRST_COPY_S = 0.5e-9
 FIRST_LOAD_S = 2e-9
 RATE_WEIGHT = 0.3
+LEAST_RATE_S = 1e-12
 
 
 class Reuse:
@@ -114,18 +115,28 @@ class Reuse:
         nothing can be drawn without it.
         """
         path, last = sequence.path, sequence.prompt_tokens - 1
-        while hit := self._store.fetch(sequence.salt, path, self._most_bytes()):
+        while hit := self._fetch(sequence.salt, path):
             started = self._clock()
             if not self._runner.restore(sequence.slot, hit.data):
                 self._store.discard(hit.record)
             elif hit.tokens <= last or self._runner.trim(sequence.slot, last):
-                self._spend(started, hit.record.size, self._copy_s)
+                self._copy_s = self._spend(started, hit.record.size, self._copy_s)
                 sequence.restore(min(hit.tokens, last))
                 break
             else:
                 path = path[:-ID_BYTES]
             self._runner.rewind(sequence.slot)
         self._store.hit(hit, sequence.computed)
+
+    def _fetch(self, salt: bytes, path: bytes) -> Hit | None:
+        """The longest snapshot that there is time to read."""
+        spare_s = self._spare_s
+        most_bytes = None if spare_s is None else int(max(spare_s, 0.0) / self._load_s)
+        started = self._clock()
+        hit = self._store.fetch(salt, path, most_bytes)
+        if hit is not None and hit.from_disk:
+            self._load_s = self._spend(started, hit.record.size, self._load_s)
+        return hit
 
     def _points(self, sequence: Sequence) -> list[int]:
         end = sequence.prompt_tokens
@@ -142,16 +153,13 @@ class Reuse:
     def _affords(self, seconds: float) -> bool:
         return self._spare_s is None or seconds <= self._spare_s
 
-    def _most_bytes(self) -> int | None:
-        """The largest file that may be read now."""
-        return None if self._spare_s is None else int(max(self._spare_s, 0.0) / self._load_s)
-
     def _spend(self, started: float, size: int, rate: float) -> float:
         """Account for a copy of `size` bytes; the better estimate of seconds a byte."""
         seconds = self._clock() - started
         if self._spare_s is not None:
             self._spare_s -= seconds
-        return rate + RATE_WEIGHT * (seconds / max(size, 1) - rate)
+        # Above zero however coarse the clock.
+        return max(rate + RATE_WEIGHT * (seconds / max(size, 1) - rate), LEAST_RATE_S)
 
 
 def _meeting_point(other: Sequence, sequence: Sequence) -> int:

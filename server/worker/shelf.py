@@ -63,7 +63,7 @@ class Shelf(Protocol):
 
 
 class NoShelf:
-    """The shelf of those who have none."""
+    """The shelf of those who have none: without room, nothing is ever written to it."""
 
     capacity = 0
 
@@ -73,8 +73,7 @@ class NoShelf:
     def bytes_of(self, record: Record) -> int:
         return max(record.size, 1)
 
-    def write(self, record: Record, data: Data, cold: bool) -> None:
-        raise NotImplementedError(f"there is no room for {record.name}")
+    def write(self, record: Record, data: Data, cold: bool) -> None: ...
 
     def withdraw(self, record: Record) -> bool:  # noqa: ARG002
         return False
