@@ -73,7 +73,8 @@ def decodes(batch: Batch, unit_tokens: int) -> list[Batch]:
     """
     if batch.prompt_tokens == 0:
         return [batch]
-    parts, last = [], []
+    parts: list[Batch] = []
+    last: list[Span] = []
     is_lone = len(batch.spans) == 1
     for span in batch.spans:
         count = len(span.tokens)
@@ -86,11 +87,9 @@ def decodes(batch: Batch, unit_tokens: int) -> list[Batch]:
         if rest:
             start = span.start + count - rest
             last.append(span._replace(start=start, tokens=span.tokens[count - rest :]))
-    return (
-        [*parts, Batch(last, batch.streams, sum(len(each.tokens) for each in last))]
-        if last
-        else parts
-    )
+    if last:
+        parts.append(Batch(last, batch.streams, sum(len(each.tokens) for each in last)))
+    return parts
 
 
 def _pointer(array: np.ndarray, kind: type) -> object:
