@@ -3,6 +3,7 @@
 Pure ASGI: anything that wraps the response would hide a client's hang-up from the routes.
 """
 
+import logging
 import re
 import secrets
 import time
@@ -14,10 +15,13 @@ from server.api.errors import error_response
 from server.core.errors import ServerError
 from server.logs import request_id
 
+log = logging.getLogger(__name__)
+
 OPENAI_VERSION = "2020-10-01"
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 _SLASHES = re.compile(r"/{2,}")
 _ENDPOINT = "/chat/completions/"
+_WATCHED = frozenset({"/health", "/healthz"})
 
 
 class RequestId:
@@ -35,9 +39,12 @@ class RequestId:
         began = time.perf_counter()
         name = _given_id(Headers(scope=scope)) or f"req_{secrets.token_hex(12)}"
         scope.setdefault("state", {})["request_id"] = name
+        status = 0
 
         async def stamped(message: Message) -> None:
+            nonlocal status
             if message["type"] == "http.response.start":
+                status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers["x-request-id"] = name
                 headers["openai-processing-ms"] = str(round((time.perf_counter() - began) * 1000))
@@ -48,6 +55,7 @@ class RequestId:
         try:
             await self._app(scope, receive, stamped)
         finally:
+            _log(scope, status, time.perf_counter() - began)
             request_id.reset(token)
 
 
@@ -105,6 +113,12 @@ def tidy(path: str) -> str:
     path = _SLASHES.sub("/", path).rstrip("/") or "/"
     base, found, rest = path.rpartition(_ENDPOINT)
     return f"{base.removesuffix(_ENDPOINT[:-1])}/{rest}" if found else path
+
+
+def _log(scope: Scope, status: int, seconds: float) -> None:
+    """One line a request. Never its query or body; those who only watch are not worth a line."""
+    level = logging.DEBUG if scope["path"] in _WATCHED else logging.INFO
+    log.log(level, "%s %s -> %s in %.3f s", scope["method"], scope["path"], status, seconds)
 
 
 def _given_id(headers: Headers) -> str | None:

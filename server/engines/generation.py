@@ -4,8 +4,8 @@ Knows the order of things; what tokens mean the format knows, how they are made 
 """
 
 import asyncio
+import logging
 import secrets
-import time
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -27,7 +27,9 @@ from server.core.request import GenerationRequest, Sampling
 from server.engines.session import Item, Mailbox, Session
 from server.formats.base import Prompt, Reader
 from server.formats.stops import StopFilter
-from server.worker.messages import Accepted, Begun, Ended, SamplerOptions, Submit, Token
+from server.worker.messages import Accepted, Ended, SamplerOptions, Submit, Token
+
+log = logging.getLogger(__name__)
 
 SEED_BITS = 32
 SALT_BYTES = 16
@@ -62,6 +64,8 @@ async def generate(
         while not reading.done:
             for event in merged(reading.read(await mailbox.take())):
                 yield event
+            if reading.stopped:
+                session.halt(command.id)
     finally:
         session.cancel(command.id)
         if deadline is not None:
@@ -107,8 +111,6 @@ class _Reading:
         self._stops = StopFilter(request.stop)
         self._prompt_tokens = prompt_tokens
         self._tokens = 0
-        self._begun: Begun | None = None
-        self._begun_at = 0.0
         self.done = False
 
     def read(self, items: list[Item | ServerError]) -> Iterator[Event]:
@@ -118,8 +120,6 @@ class _Reading:
                 raise item
             if isinstance(item, Accepted):
                 yield Started(prompt_tokens=self._prompt_tokens)
-            elif isinstance(item, Begun):
-                self._begun, self._begun_at = item, time.monotonic()
             elif isinstance(item, Token):
                 yield from self._token(item)
             else:
@@ -127,40 +127,44 @@ class _Reading:
             if self.done:
                 return
 
+    @property
+    def stopped(self) -> bool:
+        """Whether a stop string came: the worker need not go on, its last word is awaited."""
+        return self._stops.hit is not None
+
     def _token(self, token: Token) -> Iterator[Event]:
+        if self.stopped:
+            return
         self._tokens += 1
         yield from self._stops.feed(self._reader.feed(token.token, self._logprob(token)))
-        if self._stops.hit is not None:
-            yield from self._end(None)
 
-    def _end(self, ended: Ended | None) -> Iterator[Event]:
-        """What was held back, and the end; `ended` is None when a stop string came first."""
-        if ended is not None and ended.reason in ("failed", "cancelled"):
+    def _end(self, ended: Ended) -> Iterator[Event]:
+        """What was held back, and the end."""
+        if ended.reason in ("failed", "cancelled") and not self.stopped:
             raise ServerError("engine_failed", ended.message or "The engine ended the request.")
         yield from self._stops.feed(self._reader.finish())
         yield from self._stops.finish()
         self.done = True
-        yield Finished(
+        finished = Finished(
             reason=self._reason(ended),
             usage=Usage(
                 prompt_tokens=self._prompt_tokens,
-                cached_tokens=self._begun.cached_tokens if self._begun else 0,
+                cached_tokens=ended.cached_tokens,
                 completion_tokens=self._tokens,
                 reasoning_tokens=self._reader.reasoning_tokens,
             ),
-            timings=self._timings(ended),
+            timings=Timings(
+                queue_s=ended.queue_s,
+                prompt_s=ended.prompt_s,
+                generation_s=ended.generation_s,
+            ),
             warning=self._reader.warning,
         )
+        _log(finished)
+        yield finished
 
-    def _timings(self, ended: Ended | None) -> Timings:
-        begun = self._begun
-        if begun is None:
-            return Timings()
-        seconds = ended.generation_s if ended else time.monotonic() - self._begun_at
-        return Timings(queue_s=begun.queue_s, prompt_s=begun.prompt_s, generation_s=seconds)
-
-    def _reason(self, ended: Ended | None) -> FinishReason:
-        if self._stops.hit is not None or ended is None:
+    def _reason(self, ended: Ended) -> FinishReason:
+        if self.stopped:
             return "stop"
         return "length" if ended.reason == "length" else self._reader.reason
 
@@ -170,6 +174,25 @@ class _Reading:
         spell = self._vocabulary.bytes_of
         top = tuple((spell(other), logprob) for other, logprob in token.top)
         return TokenLogprob(token=spell(token.token), logprob=token.logprob, top=top)
+
+
+def _log(finished: Finished) -> None:
+    """One line an answer: what an operator wants to know of it, and nothing of what it says."""
+    usage, timings = finished.usage, finished.timings
+    log.info(
+        "answered (%s): prompt %d tokens (%d cached) in %.2f s, answer %d tokens (%d thinking)"
+        " in %.2f s, queue %.2f s",
+        finished.reason,
+        usage.prompt_tokens,
+        usage.cached_tokens,
+        timings.prompt_s,
+        usage.completion_tokens,
+        usage.reasoning_tokens,
+        timings.generation_s,
+        timings.queue_s,
+    )
+    if finished.warning is not None:
+        log.warning("mended: %s", finished.warning)
 
 
 def _deadline(mailbox: Mailbox, timeout_s: float | None) -> asyncio.TimerHandle | None:

@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,7 +122,7 @@ class WorkerLink:
         try:
             return await asyncio.wait_for(self.ending(), CLOSE_GRACE_S)
         except asyncio.TimeoutError:
-            self._process.kill()
+            self.kill()
             # The listening task was cancelled with the wait; there is nobody left to listen to.
             returncode = await self._process.wait()
             self._writer.close()
@@ -130,7 +131,10 @@ class WorkerLink:
     def kill(self) -> None:
         """End the process at once; `ending` tells when it is gone."""
         if self._process.returncode is None:
-            self._process.kill()
+            # Not Process.kill: that polls the child first, and when it has just died asyncio's
+            # watcher finds it reaped already and reports status 255 instead of the signal.
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
 
     async def _listen(self) -> None:
         assert self._process.stderr is not None

@@ -13,9 +13,9 @@ from server.core.ports import ModelCard, PrefixCounters
 from server.engines.link import WorkerLink
 from server.formats.base import Format
 from server.formats.vocabulary import Vocabulary
-from server.worker.messages import Accepted, Begun, Cancel, Ended, Refused, Step, Submit, Token
+from server.worker.messages import Accepted, Cancel, Ended, Refused, Step, Submit, Token
 
-Item: TypeAlias = Accepted | Begun | Token | Ended
+Item: TypeAlias = Accepted | Token | Ended
 
 
 class Mailbox:
@@ -62,6 +62,11 @@ class Session:
         self._link.send(command)
         return mailbox
 
+    def halt(self, request: int) -> None:
+        """Ask the worker to end a request whose last word is still wanted. Harmless twice."""
+        if request in self._open:
+            self._link.send(Cancel(id=request))
+
     def cancel(self, request: int) -> None:
         """End a request, wherever it is. A request that has ended already is left alone."""
         if self._open.pop(request, None) is not None:
@@ -76,8 +81,6 @@ class Session:
         else:
             self.running, self.waiting = report.running, report.waiting
             self.prefixes = report.prefixes or self.prefixes
-            for begun in report.begun:
-                self._deliver(begun.id, begun)
             for token in report.tokens:
                 self._deliver(token.id, token)
             for ended in report.ended:

@@ -166,34 +166,27 @@ class Token(Frame, frozen=True, kw_only=True):
     top: list[tuple[int, float]] = []
 
 
-class Begun(Frame, frozen=True, kw_only=True):
-    """Request `id` has its first token. Of its prompt, so many tokens were not computed but
-    restored. Seconds: in the queue, computing the prompt.
-    """
-
-    id: int
-    cached_tokens: int
-    queue_s: float
-    prompt_s: float
-
-
 class Ended(Frame, frozen=True, kw_only=True):
-    """The last word on request `id`, with the seconds since its first token."""
+    """The last word on request `id`. Of its prompt so many tokens were not computed but restored.
+    Seconds: in the queue, computing the prompt, generating.
+    """
 
     id: int
     reason: EndReason
     message: str = ""
+    cached_tokens: int = 0
+    queue_s: float = 0.0
+    prompt_s: float = 0.0
     generation_s: float = 0.0
 
 
 class Step(Frame, frozen=True, kw_only=True):
-    """What the last step or steps brought: the answers that began, tokens in order, then the
-    sequences that ended; and the counters of the prefix store where they have changed.
+    """What the last step or steps brought: tokens in order, then the sequences that ended; and the
+    counters of the prefix store where they have changed.
 
     A fast model's steps come several to a frame, so that frames are not what costs.
     """
 
-    begun: list[Begun]
     tokens: list[Token]
     ended: list[Ended]
     running: int

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 
 from server.worker.admission import Limits
 from server.worker.gate import Gate
-from server.worker.messages import Begun, Ended, EndReason, Step, Submit, Token
+from server.worker.messages import Ended, EndReason, Step, Submit, Token
 from server.worker.pace import Pace
 from server.worker.ports import Batch, Runner, Sample
 from server.worker.prefix_store import PrefixStore
@@ -41,7 +41,6 @@ class Scheduler:
         self._waiting: dict[int, Sequence] = {}
         self._alive: dict[int, Sequence] = {}
         self._planned_at = 0.0
-        self._begun: list[Begun] = []
         self._tokens: list[Token] = []
         self._ended: list[Ended] = []
 
@@ -122,14 +121,13 @@ class Scheduler:
         if not self._tokens and not self._ended:
             return None
         step = Step(
-            begun=self._begun,
             tokens=self._tokens,
             ended=self._ended,
             running=self._slots.occupied,
             waiting=len(self._waiting),
             prefixes=self._store.news(),
         )
-        self._begun, self._tokens, self._ended = [], [], []
+        self._tokens, self._ended = [], []
         return step
 
     def requests(self, batch: Batch) -> set[int]:
@@ -168,11 +166,7 @@ class Scheduler:
             self._tokens.append(Token(id=sequence.id, token=token))
         else:
             self._tokens.append(Token(id=sequence.id, token=token, logprob=logprob, top=list(top)))
-        is_first = sequence.first_token_at is None
-        reason = sequence.append(token, now)
-        if is_first:
-            self._begun.append(sequence.begun())
-        if reason is not None:
+        if reason := sequence.append(token, now):
             self._end(sequence, reason, "")
 
     def _end(self, sequence: Sequence, reason: EndReason, message: str) -> None:
@@ -180,8 +174,9 @@ class Scheduler:
         del self._alive[sequence.id]
         self._ended.append(sequence.ended(reason, message, now))
         if self._waiting.pop(sequence.id, None) is None:
+            occupied_s = now - sequence.submitted_at - self._ended[-1].queue_s
             self._slots.release(sequence)
-            self._gate.leave(sequence.id, now - sequence.admitted_at)
+            self._gate.leave(sequence.id, occupied_s)
         else:
             self._gate.leave(sequence.id, None)
 

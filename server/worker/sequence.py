@@ -5,7 +5,7 @@ other request and no model.
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from server.worker.messages import Begun, Ended, EndReason, Submit
+from server.worker.messages import Ended, EndReason, Submit
 from server.worker.ports import Span
 from server.worker.radix import pack
 
@@ -57,7 +57,7 @@ class Sequence:
         # After a failed batch: computed in batches of its own until it has drawn a token.
         self.alone = False
         self.submitted_at = now
-        self.admitted_at = now
+        self.admitted_at: float | None = None
         self.first_token_at: float | None = None
 
     @property
@@ -108,20 +108,19 @@ class Sequence:
             return "stop"
         return "length" if self.left <= 0 else None
 
-    def begun(self) -> Begun:
-        """What is known once there is a first token."""
-        first = self.admitted_at if self.first_token_at is None else self.first_token_at
-        return Begun(
-            id=self.id,
-            cached_tokens=self.cached_tokens,
-            queue_s=self.admitted_at - self.submitted_at,
-            prompt_s=first - self.admitted_at,
-        )
-
     def ended(self, reason: EndReason, message: str, now: float) -> Ended:
         """The last word on this request."""
+        admitted = now if self.admitted_at is None else self.admitted_at
         first = now if self.first_token_at is None else self.first_token_at
-        return Ended(id=self.id, reason=reason, message=message, generation_s=now - first)
+        return Ended(
+            id=self.id,
+            reason=reason,
+            message=message,
+            cached_tokens=self.cached_tokens,
+            queue_s=admitted - self.submitted_at,
+            prompt_s=first - admitted,
+            generation_s=now - first,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.clients.server_process import LISTENING, READY, ServerProcess
+from tests.clients.server_process import ServerProcess
 
 KEY = "sk-test-key-of-the-clients"
 KEYS = (
@@ -12,12 +12,17 @@ KEYS = (
 
 
 @pytest.fixture(scope="session")
-def address() -> Iterator[str]:
-    """The root URL of a real server on the bundled model, with two keys."""
-    server = ServerProcess(API_KEYS=KEYS, MODEL_PATH="", N_PARALLEL="8", N_THREADS="1")
+def server() -> Iterator[ServerProcess]:
+    """A real server on the bundled model, with two keys, that has loaded its model."""
+    process = ServerProcess(API_KEYS=KEYS, MODEL_PATH="", N_PARALLEL="8", N_THREADS="1")
     try:
-        port = server.wait_for(LISTENING)[1]
-        server.wait_for(READY)
-        yield f"http://127.0.0.1:{port}"
+        process.wait_until_ready()
+        yield process
     finally:
-        assert server.stop() == 0
+        assert process.stop() == 0
+
+
+@pytest.fixture(scope="session")
+def address(server: ServerProcess) -> str:
+    """Its root URL."""
+    return server.url

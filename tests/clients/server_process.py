@@ -16,9 +16,7 @@ START_LIMIT_S = 60
 
 
 class ServerProcess:
-    """`python -m server serve` on a free port, writing no prompts to disk. Its output is read line
-    by line, nothing is polled.
-    """
+    """`python -m server serve` on a free port. Its output is read line by line, never polled."""
 
     def __init__(self, *arguments: str, **settings: str) -> None:
         inherited = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG")}
@@ -31,9 +29,14 @@ class ServerProcess:
             text=True,
         )
         self.log: list[str] = []
+        self.url = ""
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
+
+    def wait_until_ready(self) -> None:
+        self.url = f"http://127.0.0.1:{self.wait_for(LISTENING)[1]}"
+        self.wait_for(READY)
 
     def wait_for(self, pattern: re.Pattern[str]) -> re.Match[str]:
         """The first log line not yet looked at that matches. Fails when the process ends."""

@@ -1,8 +1,11 @@
 """Model files for the tests: the bundled one, and broken copies of it."""
 
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeAlias
+
+import gguf
 
 from server.core.messages import Conversation, UserMessage
 from server.core.request import GenerationRequest, Sampling
@@ -11,6 +14,7 @@ from server.engines.local import LocalEngine
 from server.worker.messages import ModelOptions, PrefixOptions
 
 TINY = Path(__file__).parents[2] / "models" / "gpt-oss-tiny.gguf"
+MARKUP = re.compile(r"<\|\w+\|>")
 GREEDY = Sampling(temperature=0.0)
 DEFAULTS = Sampling(
     temperature=1.0,
@@ -37,7 +41,7 @@ def options(
     path: Path = TINY,
     *,
     slots: int = 4,
-    context: int = 2048,
+    context: int = 32_768,
     queue: int = 16,
     prefixes: PrefixOptions | None = None,
 ) -> ModelOptions:
@@ -59,6 +63,21 @@ def asked(text: str, *, name: str = "test", **more: object) -> GenerationRequest
     conversation = Conversation(messages=(UserMessage(text=text),))
     values = {"effort": "low", "sampling": GREEDY, "max_tokens": 64} | more
     return GenerationRequest(id=name, conversation=conversation, **values)
+
+
+def endless(name: str = "endless") -> GenerationRequest:
+    """A request whose answer ends for no other reason than its limit of 30,000 tokens."""
+    # Without control tokens the model can neither end nor change the channel.
+    never = dict.fromkeys(control_ids().values(), -100.0)
+    sampling = Sampling(temperature=0.0, logit_bias=never)
+    return asked("Hello!", name=name, max_tokens=30_000, sampling=sampling)
+
+
+def control_ids() -> dict[str, int]:
+    """The bundled model's control tokens by their text."""
+    field = gguf.GGUFReader(TINY).fields["tokenizer.ggml.tokens"]
+    tokens = [bytes(field.parts[at]).decode() for at in field.data]
+    return {token: index for index, token in enumerate(tokens) if MARKUP.fullmatch(token)}
 
 
 def patched(target: Path, old: bytes, new: bytes) -> Path:

@@ -13,7 +13,7 @@ from server.core.events import Answer, Event, PartDelta, Started, collect
 from server.core.request import Sampling
 from server.engines.local import LocalEngine
 from tests.contracts import check_events
-from tests.engines.models import StartEngine, asked, limits, options
+from tests.engines.models import StartEngine, asked, endless, limits, options
 
 LONG = "Count from 1 to 200"
 
@@ -22,10 +22,10 @@ async def answer(engine: LocalEngine, text: str, **more: object) -> Answer:
     return await collect(engine.generate(asked(text, **more)))
 
 
-async def first_words(engine: LocalEngine, text: str = LONG) -> list[Event]:
-    """The events up to the first text; the answer is then cancelled."""
+async def first_words(engine: LocalEngine) -> list[Event]:
+    """The events up to the first text of an endless answer, which is then left."""
     seen = []
-    async with aclosing(engine.generate(asked(text, max_tokens=800))) as events:
+    async with aclosing(engine.generate(endless())) as events:
         async for event in events:
             seen.append(event)
             if isinstance(event, PartDelta):
@@ -71,6 +71,8 @@ async def test_a_stop_string_ends_the_answer_before_it(start_engine: StartEngine
     assert "11" in whole.text
     assert "12" not in whole.text
     assert whole.finished.reason == "stop"
+    assert whole.finished.usage.completion_tokens < 200
+    assert whole.finished.timings.generation_s > 0
 
 
 async def test_answers_are_the_same_alone_and_in_company(start_engine: StartEngine) -> None:
@@ -115,14 +117,13 @@ async def test_leaving_frees_the_slot_at_once(start_engine: StartEngine) -> None
     await first_words(engine)
     again = await answer(engine, "Hello!")
     assert again.text == whole.text
-    # It did not wait for the 800 tokens of the one that left.
+    # It did not wait for the 30,000 tokens of the one that left.
     assert again.finished.timings.queue_s < 0.5
 
 
 async def test_a_full_queue_is_busy_and_says_when_to_come_back(start_engine: StartEngine) -> None:
     engine = await start_engine(options(slots=1, queue=1))
-    running = engine.generate(asked(LONG, max_tokens=800))
-    waiting = engine.generate(asked(LONG, max_tokens=800))
+    running, waiting = engine.generate(endless()), engine.generate(endless())
     async with aclosing(running), aclosing(waiting):
         await anext(running)
         await anext(running)
@@ -151,7 +152,7 @@ async def test_a_bias_on_an_unknown_token_is_refused(start_engine: StartEngine) 
 async def test_the_deadline_ends_a_request(start_engine: StartEngine) -> None:
     engine = await start_engine(limits=limits(timeout_s=0.001))
     with pytest.raises(ServerError) as caught:
-        await answer(engine, LONG, max_tokens=800)
+        await collect(engine.generate(endless()))
     assert caught.value.kind == "timeout"
 
 
@@ -160,7 +161,7 @@ async def test_a_killed_worker_fails_its_requests_and_comes_back(start_engine: S
     before = await answer(engine, "Hello!")
     other = await start_engine()
     beside = asyncio.create_task(answer(other, LONG, max_tokens=800))
-    events = engine.generate(asked(LONG, max_tokens=800))
+    events = engine.generate(endless())
     async with aclosing(events):
         await anext(events)
         await kill_worker(engine)
@@ -176,7 +177,7 @@ async def test_a_killed_worker_fails_its_requests_and_comes_back(start_engine: S
 
 async def test_closing_ends_open_streams_with_an_error(start_engine: StartEngine) -> None:
     engine = await start_engine()
-    events = engine.generate(asked(LONG, max_tokens=800))
+    events = engine.generate(endless())
     async with aclosing(events):
         await anext(events)
         await engine.close()
@@ -207,6 +208,6 @@ async def test_the_card_tells_what_was_loaded(start_engine: StartEngine) -> None
     card = engine.card()
     assert card is not None
     assert card.architecture == "gpt-oss"
-    assert card.context_length == 2048
+    assert card.context_length == 32_768
     assert card.demonstration
     assert replace(card, demonstration=False) != card

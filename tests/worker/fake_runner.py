@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from server.worker.admission import Limits
 from server.worker.gate import Gate
-from server.worker.messages import Accepted, Begun, Ended, SamplerOptions, Step, Submit
+from server.worker.messages import Accepted, Ended, SamplerOptions, Step, Submit
 from server.worker.ports import Batch, Data, DecodeFailed, DecodeInterrupted, Sample
 from server.worker.prefix_store import PrefixStore
 from server.worker.scheduler import Scheduler
@@ -191,7 +191,6 @@ class Desk:
         self.gate = Gate(limits)
         self.store = PrefixStore(snapshot_bytes, shelf or NoShelf())
         self.scheduler = Scheduler(self.runner, limits, self.gate, self.store, self.clock)
-        self.begun: dict[int, Begun] = {}
         self.tokens: dict[int, list[int]] = {}
         self.ended: dict[int, Ended] = {}
 
@@ -228,11 +227,7 @@ class Desk:
 
     def keep(self, step: Step) -> None:
         """Remember a report, and that it may follow those before."""
-        for begun in step.begun:
-            assert begun.id not in self.tokens, "begun twice"
-            self.begun[begun.id] = begun
         for token in step.tokens:
-            assert token.id in self.begun, "a token before the beginning"
             assert token.id not in self.ended, "a token after the end"
             self.tokens.setdefault(token.id, []).append(token.token)
         for end in step.ended:

@@ -10,7 +10,6 @@ from server.core.ports import PrefixCounters
 from server.worker.channel import GATEWAY_GONE, PROTOCOL_BROKEN, Channel
 from server.worker.messages import (
     Accepted,
-    Begun,
     Cancel,
     Close,
     Command,
@@ -69,12 +68,11 @@ REPORTS: list[Report] = [
     Accepted(id=1),
     Refused(id=1, kind="busy", message="later", retry_after=1.5),
     Step(
-        begun=[Begun(id=1, cached_tokens=4, queue_s=0.0, prompt_s=0.5)],
         tokens=[
             Token(id=1, token=5),
             Token(id=2, token=6, logprob=-0.5, top=[(6, -0.5), (7, -1.0)]),
         ],
-        ended=[Ended(id=1, reason="stop")],
+        ended=[Ended(id=1, reason="stop", cached_tokens=4)],
         running=1,
         waiting=0,
         prefixes=PrefixCounters(memory_hits=1, tokens=4, memory_bytes=100),

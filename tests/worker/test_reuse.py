@@ -35,7 +35,7 @@ def run(desk: Desk, request: int, prompt: list[int], **fields: object) -> int:
     assert isinstance(desk.submit(request, prompt, 4, **fields), Accepted)
     desk.finish()
     assert desk.tokens[request] == answer(prompt, 4)
-    return desk.begun[request].cached_tokens
+    return desk.ended[request].cached_tokens
 
 
 def test_the_next_turn_computes_only_what_is_new() -> None:
@@ -128,7 +128,7 @@ def test_a_failed_batch_is_computed_whole_and_not_counted_as_cached() -> None:
     failing.finish()
     for request, number in ((2, 1), (3, 2)):
         assert failing.tokens[request] == answer(SYSTEM + user(number), 4)
-        assert failing.begun[request].cached_tokens == 0
+        assert failing.ended[request].cached_tokens == 0
 
 
 def test_counters_tell_hits_by_tier() -> None:
@@ -163,7 +163,7 @@ def test_many_with_one_new_prefix_compute_it_once(boundaries: list[int]) -> None
     assert computed(shared) == len(SYSTEM) + 4 * 20
     for request, prompt in prompts.items():
         assert shared.tokens[request] == answer(prompt, 4)
-    cached = sorted(begun.cached_tokens for begun in shared.begun.values())
+    cached = sorted(end.cached_tokens for end in shared.ended.values())
     assert cached == [0, 100, 100, 100]
 
 
@@ -183,7 +183,7 @@ def test_one_that_comes_in_the_middle_waits_for_the_rest() -> None:
     shared.submit(2, SYSTEM + user(2), 4)
     shared.finish()
     assert computed(shared) == len(SYSTEM) + 2 * 20
-    assert shared.begun[2].cached_tokens == len(SYSTEM)
+    assert shared.ended[2].cached_tokens == len(SYSTEM)
 
 
 def test_other_salts_do_not_wait() -> None:
@@ -201,7 +201,7 @@ def test_little_in_common_is_not_waited_for() -> None:
     apart.finish()
     assert [len(batch.spans) for batch in apart.runner.batches][:1] == [1]
     assert computed(apart) == 128
-    assert apart.begun[2].cached_tokens == 0
+    assert apart.ended[2].cached_tokens == 0
 
 
 def test_those_who_wait_take_over_when_the_first_is_cancelled() -> None:

@@ -262,7 +262,6 @@ def test_timings_tell_queue_prompt_and_generation_apart() -> None:
     desk.submit(1, [1], 3)
     desk.submit(2, prompt_of(2, 20), 4)
     desk.finish()
-    begun = desk.begun[2]
-    assert (begun.queue_s, begun.prompt_s) == (4.0, 4.0)
-    assert desk.ended[2].generation_s == 3.0
-    assert begun.cached_tokens == 0
+    end = desk.ended[2]
+    assert (end.queue_s, end.prompt_s, end.generation_s) == (4.0, 4.0, 3.0)
+    assert end.cached_tokens == 0

@@ -1,9 +1,11 @@
 """The C arrays of a `llama_batch`, filled through numpy: what llama.cpp computes next."""
 
 import ctypes
+from typing import Any
 
 import llama_cpp.llama_cpp as llama
 import numpy as np
+from numpy.typing import NDArray
 
 from server.worker.ports import Batch, Span
 
@@ -92,5 +94,5 @@ def decodes(batch: Batch, unit_tokens: int) -> list[Batch]:
     return parts
 
 
-def _pointer(array: np.ndarray, kind: type) -> object:
+def _pointer(array: NDArray[Any], kind: type) -> object:
     return array.ctypes.data_as(ctypes.POINTER(kind))

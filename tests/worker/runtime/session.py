@@ -4,7 +4,7 @@ import time
 
 from server.worker.admission import Limits
 from server.worker.gate import Gate
-from server.worker.messages import Accepted, Begun, Ended, Submit, Token
+from server.worker.messages import Accepted, Ended, Submit, Token
 from server.worker.prefix_store import PrefixStore
 from server.worker.runtime.load import Runtime
 from server.worker.scheduler import Scheduler
@@ -28,7 +28,6 @@ class Session:
         self.gate = Gate(limits)
         self.store = store or PrefixStore(0, NoShelf())
         self.scheduler = Scheduler(runtime.runner, limits, self.gate, self.store, time.monotonic)
-        self.begun: dict[int, Begun] = {}
         self.tokens: dict[int, list[Token]] = {}
         self.ended: dict[int, Ended] = {}
 
@@ -41,7 +40,6 @@ class Session:
         if batch := self.scheduler.plan():
             self.scheduler.advance(batch, self.runner.run(batch))
         if step := self.scheduler.report():
-            self.begun |= {begun.id: begun for begun in step.begun}
             for token in step.tokens:
                 self.tokens[token.id].append(token)
             self.ended |= {end.id: end for end in step.ended}

@@ -237,7 +237,7 @@ def test_the_second_turn_has_the_first_prompt_cached(runtime: Runtime, tmp_path:
     replies(kept.session, {1: first}, 200)
     kept.disturb("restart")
     replies(kept.session, {2: first + second}, 200)
-    assert kept.session.begun[2].cached_tokens == 300
+    assert kept.session.ended[2].cached_tokens == 300
     kept.shelf.close()
 
 
