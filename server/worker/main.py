@@ -23,7 +23,7 @@ from server.worker.reception import Reception
 from server.worker.runtime import library, memory
 from server.worker.runtime.load import Runtime, load
 from server.worker.runtime.model import ModelError
-from server.worker.runtime.placement import MIB, snapshot_budget
+from server.worker.runtime.placement import snapshot_budget
 from server.worker.scheduler import Scheduler
 from server.worker.shelf import Shelf
 from server.worker.snapshot_files import open_shelf
@@ -60,16 +60,18 @@ def _work(channel: Channel) -> int:
     except ModelError as error:
         channel.send(LoadFailed(message=str(error)))
         return LOAD_FAILED
+    budget, note = snapshot_budget(
+        options.prefixes.memory_bytes, memory.available_bytes(), runtime.paged_bytes
+    )
+    shelf = _shelf(runtime, options, budget)
     limits = _limits(runtime, options)
     gate = Gate(limits)
-    budget, note = _snapshot_budget(runtime, options)
-    shelf = _shelf(runtime, options, budget)
-    store = PrefixStore(budget, shelf)
-    scheduler = Scheduler(runtime.runner, limits, gate, store, time.monotonic)
     # Before the gateway knows: what it sends next is for the loop.
     reception.open(gate)
     loaded = runtime.loaded
     channel.send(msgspec.structs.replace(loaded, notes=[*loaded.notes, note]))
+    store = PrefixStore(budget, shelf)
+    scheduler = Scheduler(runtime.runner, limits, gate, store, time.monotonic)
     commands, watch = reception.commands, reception.watch
     Loop(scheduler, runtime.runner, commands, channel.send, watch, time.monotonic).run()
     shelf.close()
@@ -99,15 +101,6 @@ def _limits(runtime: Runtime, options: ModelOptions) -> Limits:
         queue_limit=options.queue_limit,
         max_stall_s=_stall_ms(options, runtime) / 1000,
     )
-
-
-def _snapshot_budget(runtime: Runtime, options: ModelOptions) -> tuple[int, str]:
-    """Bytes of memory for computed prompts, and a sentence about them for an operator."""
-    available = memory.available_bytes()
-    budget = snapshot_budget(options.prefixes.memory_bytes, available, runtime.paged_bytes)
-    if not budget:
-        return 0, "Computed prompts are not kept."
-    return budget, f"Computed prompts are kept in up to {budget // MIB} MiB of memory."
 
 
 def _shelf(runtime: Runtime, options: ModelOptions, budget: int) -> Shelf:

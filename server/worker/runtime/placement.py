@@ -87,11 +87,16 @@ def repacks(
     return False, f"Weight repacking is off, for the copy would leave too little memory ({sizes})."
 
 
-def snapshot_budget(asked: int, available_bytes: int | None, paged_bytes: int) -> int:
-    """Bytes of memory for computed prompts: as asked, or for -1 a share of what is free once the
-    weights that are read through the page cache are there; 0 where the system does not say.
+def snapshot_budget(asked: int, available_bytes: int | None, paged_bytes: int) -> tuple[int, str]:
+    """Bytes of memory for computed prompts, and why so many, in a sentence: as asked, or for -1 a
+    share of what is free once the weights that are read through the page cache are there.
     """
-    if asked >= 0:
-        return asked
-    free = max((available_bytes or 0) - paged_bytes, 0)
-    return min(free // SNAPSHOT_SHARE, MOST_SNAPSHOT_BYTES)
+    if asked == 0:
+        return 0, "Computed prompts are not kept, as configured."
+    if asked > 0:
+        return asked, f"Computed prompts are kept in up to {asked // MIB} MiB, as configured."
+    if available_bytes is None:
+        return 0, "Computed prompts are not kept: the system does not say how much memory is free."
+    free = max(available_bytes - paged_bytes, 0)
+    budget = min(free // SNAPSHOT_SHARE, MOST_SNAPSHOT_BYTES)
+    return budget, f"Computed prompts are kept in up to {budget // MIB} MiB of {free // MIB} free."
