@@ -26,7 +26,7 @@ from tests.worker.runtime.session import Session
 ALL = 1557
 TOP = 20
 WINDOW = 128
-TOLERANCE = 0.005
+TOLERANCE = 0.01
 
 
 def noise(seed: int, length: int) -> list[int]:
