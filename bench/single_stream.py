@@ -32,7 +32,7 @@ def main() -> None:
     chat = Chat(({"role": "user", "content": QUESTION},), args.tokens)
     ours, bare = [], []
     with (
-        Server(model, N_THREADS=str(args.threads)) as server,
+        Server(model, N_THREADS=str(args.threads), PREFIX_CACHE_RAM="0") as server,
         BareLlama(model, args.threads) as llama,
     ):
         client = ChatClient(server.port, "gpt-oss-20b")

@@ -31,6 +31,7 @@ def _local(settings: Settings) -> Engine:
             max_tokens=_default_length(settings),
             max_input_tokens=settings.max_input_tokens,
             timeout_s=settings.request_timeout_seconds,
+            shared_prefixes=settings.prefix_sharing == "all",
         ),
         demonstration=settings.demonstration,
     )

@@ -17,15 +17,21 @@ from server.core.request import Sampling
 from server.settings_machine import granted_cpus
 from server.settings_model_file import bundled_model
 from server.settings_values import (
+    AUTO_BYTES,
+    Bytes,
     DefaultEffort,
+    Folder,
     GpuLayers,
     Keys,
     KeysFromFile,
     Level,
     ModelFile,
     Repack,
+    Sharing,
+    Size,
+    SizeOrAuto,
 )
-from server.worker.messages import ModelOptions
+from server.worker.messages import ModelOptions, PrefixOptions
 
 MIB = 1024 * 1024
 
@@ -104,6 +110,27 @@ class Settings(BaseSettings):
     )
     max_queue: int = setting(
         64, "Requests that may wait for a free place; the next one is told to come back.", ge=0
+    )
+
+    # --- computed prompts
+    prefix_cache_ram: SizeOrAuto = setting(
+        Size(AUTO_BYTES),
+        "Memory for computed prompts, so that nobody waits for the same beginning twice: auto (a"
+        " quarter of what is free, at most 2GiB) or a size like 512MiB; 0: none are kept.",
+    )
+    prefix_cache_dir: Folder | None = setting(
+        None,
+        "A folder in which they survive a restart. Unset: prefixes in the service's state or the"
+        " user's cache folder.",
+        example="/var/lib/gpt-api/prefixes",
+    )
+    prefix_cache_disk: Bytes = setting(
+        Size(4 << 30), "What that folder may take of the disk, like 4GiB; 0: nothing is written."
+    )
+    prefix_sharing: Sharing = setting(
+        "key",
+        "Who profits from a computed prompt: key (requests with the same key only, so that none can"
+        " tell what others ask) or all.",
     )
 
     # --- what a request may use, and what it gets when it does not say
@@ -228,6 +255,11 @@ class Settings(BaseSettings):
             weight_repack=self.weight_repack,
             queue_limit=self.max_queue,
             max_stall_ms=self.max_stall_ms,
+            prefixes=PrefixOptions(
+                memory_bytes=self.prefix_cache_ram.bytes,
+                folder=str(self.prefix_cache_dir or ""),
+                disk_bytes=self.prefix_cache_disk.bytes,
+            ),
         )
 
     def api_options(self) -> ApiOptions:

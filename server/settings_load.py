@@ -92,7 +92,7 @@ def load(flags: Mapping[str, str] | None = None) -> Settings:
 def find(flags: Mapping[str, str] | None = None) -> Findings:
     """What `load` looks at, without failing over it."""
     sources = _sources(flags or {})
-    settings, wrong = _check(sources.texts)
+    settings, wrong = _check({**_surroundings(), **sources.texts})
     bad = {problem.variable for problem in wrong}
     problems = (*sources.problems, *wrong, *contradictions(settings, bad))
     return Findings(
@@ -111,6 +111,17 @@ def _sources(flags: Mapping[str, str]) -> _Sources:
     for path in _env_files():
         sources.add_file(path)
     return sources
+
+
+def _surroundings() -> dict[str, str]:
+    """Defaults that the environment decides: where a service keeps its state, as systemd tells, or
+    else where a user's programs keep what they can do without.
+    """
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    folder = Path(cache, "gpt-api", "prefixes")
+    if state := os.environ.get("STATE_DIRECTORY"):
+        folder = Path(state.split(":")[0], "prefixes")
+    return {"prefix_cache_dir": str(folder)} if folder.is_absolute() else {}
 
 
 def _env_files() -> Iterator[Path]:

@@ -3,6 +3,8 @@
 Every reader takes text as it stands in the environment and raises ValueError with one sentence.
 """
 
+import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,8 @@ from server.settings_model_file import find_model
 
 # What ModelOptions.gpu_layers means by them.
 GPU_LAYERS = {"auto": -2, "all": -1, "-1": -1}
+AUTO_BYTES = -1
+_UNITS = {"GiB": 1 << 30, "MiB": 1 << 20, "KiB": 1 << 10, "": 1}
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
 
 
@@ -53,6 +57,38 @@ def read_gpu_layers(text: str) -> int:
     raise ValueError(f'"{text[:100]}" is not auto, all or a count of layers; set N_GPU_LAYERS=auto')
 
 
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A number of bytes; -1: chosen for the machine."""
+
+    bytes: int
+
+    def __str__(self) -> str:
+        if self.bytes == AUTO_BYTES:
+            return "auto"
+        unit = next(unit for unit, factor in _UNITS.items() if self.bytes % factor == 0)
+        return f"{self.bytes // _UNITS[unit]}{unit}" if self.bytes else "0"
+
+
+def read_size(text: str) -> Size:
+    match = re.fullmatch(r"([0-9]{1,15}) ?([kmg]i?b?)?", text.strip().lower(), re.ASCII)
+    if match is None:
+        raise ValueError(f'"{text[:100]}" is not a number of bytes; write it like 512MiB or 4GiB')
+    unit = f"{match[2][0].upper()}iB" if match[2] else ""
+    return Size(int(match[1]) * _UNITS[unit])
+
+
+def read_size_or_auto(text: str) -> Size:
+    return Size(AUTO_BYTES) if text.strip().lower() == "auto" else read_size(text)
+
+
+def read_folder(text: str) -> Path:
+    path = Path(os.path.expanduser(text.strip())).absolute()
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"{path} is not a folder; name one, or set PREFIX_CACHE_DISK=0")
+    return path
+
+
 def _from_text(read: Callable[[str], Any]) -> BeforeValidator:
     """Reads text; a value that is none (a default, a test's own) is taken as it is."""
     return BeforeValidator(lambda value: read(value) if isinstance(value, str) else value)
@@ -68,4 +104,8 @@ KeysFromFile: TypeAlias = Annotated[KeyFile, _from_text(read_key_file)]
 GpuLayers: TypeAlias = Annotated[int, _from_text(read_gpu_layers)]
 Level: TypeAlias = Annotated[LogLevel, _from_text(_lower)]
 Repack: TypeAlias = Annotated[Literal["auto", "on", "off"], _from_text(_lower)]
+Sharing: TypeAlias = Annotated[Literal["key", "all"], _from_text(_lower)]
+SizeOrAuto: TypeAlias = Annotated[Size, _from_text(read_size_or_auto)]
+Bytes: TypeAlias = Annotated[Size, _from_text(read_size)]
+Folder: TypeAlias = Annotated[Path, _from_text(read_folder)]
 DefaultEffort: TypeAlias = Annotated[Literal["low", "medium", "high"], _from_text(_lower)]

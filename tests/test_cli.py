@@ -25,7 +25,8 @@ def environment(tmp_path: Path) -> dict[str, str]:
     """An environment without settings, in which the package can be imported from anywhere."""
     ours = {name.upper() for name in Settings.model_fields} | {ENV_FILE_VARIABLE}
     kept = {name: text for name, text in os.environ.items() if name not in ours}
-    return {**kept, "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)}
+    own = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / ".cache")}
+    return {**kept, "PYTHONPATH": str(ROOT), **own}
 
 
 def run(*arguments: str, env: dict[str, str], cwd: Path) -> subprocess.CompletedProcess[str]:

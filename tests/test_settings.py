@@ -14,6 +14,8 @@ from server.settings_checks import loopback
 from server.settings_load import ENV_FILE_VARIABLE, SettingsError, find, load
 from server.settings_machine import granted_cpus
 from server.settings_model_file import bundled_model
+from server.settings_values import Size
+from server.worker.messages import PrefixOptions
 
 KEYS = json.dumps({"sk-example-key-1": {"user": "admin", "permissions": ["all"]}})
 
@@ -41,6 +43,15 @@ GOOD = [
     ("WEIGHT_REPACK", "Off", "off"),
     ("MAX_STALL_MS", "250", 250),
     ("MAX_QUEUE", "0", 0),
+    ("PREFIX_CACHE_RAM", "Auto", Size(-1)),
+    ("PREFIX_CACHE_RAM", "0", Size(0)),
+    ("PREFIX_CACHE_RAM", "1000000", Size(1_000_000)),
+    ("PREFIX_CACHE_RAM", "512MiB", Size(512 << 20)),
+    ("PREFIX_CACHE_RAM", "2 gb", Size(2 << 30)),
+    ("PREFIX_CACHE_DIR", "/var/cache/prefixes", Path("/var/cache/prefixes")),
+    ("PREFIX_CACHE_DISK", "10GiB", Size(10 << 30)),
+    ("PREFIX_CACHE_DISK", "64k", Size(64 << 10)),
+    ("PREFIX_SHARING", "ALL", "all"),
     ("MAX_INPUT_TOKENS", "4096", 4096),
     ("MAX_INPUT_TOKENS", "", None),
     ("MAX_OUTPUT_TOKENS", " 256 ", 256),
@@ -82,6 +93,12 @@ BAD = [
     ("WEIGHT_REPACK", "yes", '"yes" is not one of auto, on, off; set WEIGHT_REPACK=auto'),
     ("MAX_STALL_MS", "0", '"0" is not a whole number of at least 1; set MAX_STALL_MS=700'),
     ("MAX_QUEUE", "-1", '"-1" is not a whole number of at least 0; set MAX_QUEUE=64'),
+    ("PREFIX_CACHE_RAM", "-1", '"-1" is not a number of bytes; write it like 512MiB or 4GiB'),
+    ("PREFIX_CACHE_RAM", "1.5GiB", '"1.5GiB" is not a number of bytes'),
+    ("PREFIX_CACHE_DIR", __file__, f"{__file__} is not a folder; name one, or set"),
+    ("PREFIX_CACHE_DISK", "auto", '"auto" is not a number of bytes; write it like 512MiB or 4GiB'),
+    ("PREFIX_CACHE_DISK", "4TiB", '"4TiB" is not a number of bytes'),
+    ("PREFIX_SHARING", "some", '"some" is not one of key, all; set PREFIX_SHARING=key'),
     ("MAX_INPUT_TOKENS", "0", '"0" is not a whole number of at least 1'),
     ("MAX_OUTPUT_TOKENS", "1.5", '"1.5" is not a whole number of at least 1'),
     ("OUTPUT_TOKENS_LIMIT", "no", '"no" is not a whole number of at least 1'),
@@ -299,6 +316,41 @@ def test_worker_gets_its_slice():
     assert (options.gpu_layers, options.threads, options.queue_limit) == (-1, 3, 5)
     assert (options.context_length, options.slots, options.weight_repack) == (8192, 4, "auto")
     assert Settings().model_options().threads == granted_cpus() <= (os.cpu_count() or 1)
+
+
+def test_worker_is_told_where_prompts_are_kept(tmp_path: Path):
+    options = Settings(
+        prefix_cache_ram="1GiB", prefix_cache_dir=tmp_path, prefix_cache_disk="0"
+    ).model_options()
+    assert options.prefixes == PrefixOptions(
+        memory_bytes=1 << 30, folder=str(tmp_path), disk_bytes=0
+    )
+    unset = Settings().model_options().prefixes
+    assert unset == PrefixOptions(memory_bytes=-1, folder="", disk_bytes=4 << 30)
+
+
+@pytest.mark.parametrize(
+    ("variables", "folder"),
+    [
+        ({"STATE_DIRECTORY": "/var/lib/gpt-api:/var/lib/b"}, "/var/lib/gpt-api/prefixes"),
+        ({"XDG_CACHE_HOME": "/tmp/cache"}, "/tmp/cache/gpt-api/prefixes"),
+        ({"HOME": "/home/anna"}, "/home/anna/.cache/gpt-api/prefixes"),
+        ({"STATE_DIRECTORY": "/state", "PREFIX_CACHE_DIR": "/own"}, "/own"),
+    ],
+)
+def test_prompts_are_kept_with_the_services_state_or_the_users_caches(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], folder: str
+):
+    for name in ("STATE_DIRECTORY", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, text in variables.items():
+        monkeypatch.setenv(name, text)
+    assert load().prefix_cache_dir == Path(folder)
+
+
+@pytest.mark.parametrize("text", ["auto", "0", "1000", "512MiB", "4GiB", "5000KiB"])
+def test_a_size_is_shown_as_it_is_written(text: str):
+    assert str(Settings(prefix_cache_ram=text).prefix_cache_ram) == text
 
 
 def test_api_gets_its_slice():

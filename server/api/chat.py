@@ -3,6 +3,7 @@
 import logging
 import secrets
 import time
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
@@ -10,6 +11,7 @@ from starlette.responses import Response
 from server.api.deps import allowed, service
 from server.api.openapi import body_of
 from server.api.respond import respond
+from server.auth.keys import Principal
 from server.dialects.openai_chat import EFFORT_HEADER, Asked, read_body, to_call
 from server.dialects.openai_chat_body import ChatBody
 
@@ -21,10 +23,11 @@ router = APIRouter(tags=["chat"])
     "/chat/completions",
     summary="Answer a conversation",
     response_class=Response,
-    dependencies=[Depends(allowed("chat"))],
     openapi_extra=body_of(ChatBody),
 )
-async def create_chat_completion(request: Request) -> Response:
+async def create_chat_completion(
+    request: Request, who: Annotated[Principal, Depends(allowed("chat"))]
+) -> Response:
     """A chat completion; with `stream` as server-sent events, ended by `data: [DONE]`."""
     behind = service(request)
     body = read_body(await request.body())
@@ -36,6 +39,7 @@ async def create_chat_completion(request: Request) -> Response:
         served_by=f"{resolved.entry.name} {behind.options.version}",
         effort_header=request.headers.get(EFFORT_HEADER),
         effort_suffix=resolved.effort,
+        owner=who.owner,
     )
     call = to_call(body, asked, behind.options)
     if call.unknown:

@@ -61,8 +61,10 @@ def _entry(index: int, key: object, holder: object) -> KeyEntry:
     user = holder["user"]
     if not isinstance(user, str) or not user.strip() or not user.isprintable():
         raise ValueError(f"the user of {where} must be a name in quotes")
-    principal = Principal(user=user, permissions=_permissions(where, holder["permissions"]))
-    return KeyEntry(digest=digest(key), principal=principal)
+    hidden = digest(key)
+    permissions = _permissions(where, holder["permissions"])
+    principal = Principal(user=user, permissions=permissions, owner=hidden.hex())
+    return KeyEntry(digest=hidden, principal=principal)
 
 
 def _permissions(where: str, names: object) -> frozenset[Permission]:

@@ -6,7 +6,7 @@ Knows headers as a mapping of lower-case names (or a case-insensitive one), noth
 import hashlib
 import hmac
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, get_args
 
 from server.core.errors import ServerError
@@ -20,10 +20,13 @@ KEY_HEADERS = ("authorization", "x-api-key", "api-key")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """Who is asking, and what they may do."""
+    """Who is asking, and what they may do. `owner` tells apart the holders of different keys, also
+    where the user's name is the same; empty for those without one.
+    """
 
     user: str
     permissions: frozenset[Permission]
+    owner: str = field(default="", repr=False)
 
     def allows(self, permission: Permission) -> bool:
         return permission in self.permissions or "all" in self.permissions

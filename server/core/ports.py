@@ -13,13 +13,35 @@ EngineState: TypeAlias = Literal["stopped", "loading", "ready", "restarting", "f
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PrefixCounters:
+    """What an engine's store of computed prompts did since the model was loaded, and holds now.
+
+    A hit is a prompt whose beginning was restored, from memory or from disk; `tokens` counts what
+    these restored in all. An eviction made room in that tier.
+    """
+
+    memory_hits: int = 0
+    disk_hits: int = 0
+    misses: int = 0
+    tokens: int = 0
+    snapshots: int = 0
+    memory_evictions: int = 0
+    disk_evictions: int = 0
+    memory_bytes: int = 0
+    disk_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EngineStatus:
-    """`detail` is one sentence for an operator: why it is not ready, or what was chosen at load."""
+    """`detail` is one sentence for an operator: why it is not ready, or what was chosen at load.
+    `prefixes` is None where the engine keeps none, or has not said yet.
+    """
 
     state: EngineState
     running: int = 0
     waiting: int = 0
     detail: str = ""
+    prefixes: PrefixCounters | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,11 +50,13 @@ class GenerationRequest:
 
     `max_tokens` None: the server's default. `logprobs` None: none wanted; n: the chosen token's and
     the n likeliest of each visible token. `stop` strings end the answer when they appear in its
-    visible text and are not part of it.
+    visible text and are not part of it. `owner` tells apart those who must not learn of each
+    other's prompts, by time or by cached tokens.
     """
 
     id: str
     conversation: Conversation
+    owner: str = ""
     effort: Effort | None = None
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()

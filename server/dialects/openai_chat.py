@@ -36,7 +36,8 @@ _TOKEN_ID = re.compile(r"[0-9]{1,9}", re.ASCII)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """What is known of a call besides its body: its id, the model's name as the client wrote it,
-    and the efforts asked for by header and by the name's suffix. `created` is Unix time in seconds.
+    the efforts asked for by header and by the name's suffix, and whose prompts it may share.
+    `created` is Unix time in seconds.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Asked:
     served_by: str
     effort_header: str | None = None
     effort_suffix: Effort | None = None
+    owner: str = ""
 
 
 def read_body(raw: bytes) -> ChatBody:
@@ -84,6 +86,7 @@ def _request(body: ChatBody, asked: Asked, rules: Rules, effort: Effort) -> Gene
     tools, choice = to_tools(body)
     return GenerationRequest(
         id=asked.id,
+        owner=asked.owner,
         conversation=Conversation(
             messages=to_messages(body.messages), tools=tools, tool_choice=choice
         ),

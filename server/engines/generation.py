@@ -9,6 +9,7 @@ import secrets
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import chain
 
 from server.core.errors import ServerError
@@ -31,6 +32,7 @@ from server.worker.messages import Accepted, Ended, SamplerOptions, Submit, Toke
 log = logging.getLogger(__name__)
 
 SEED_BITS = 32
+SALT_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +40,14 @@ class GenerationLimits:
     """What a request may use and what it gets when it does not say.
 
     `sampling` has every value set. Tokens are the model's; seconds are wall clock from submission.
+    With `shared_prefixes` what was computed of one owner's prompt also serves the others.
     """
 
     sampling: Sampling
     max_tokens: int
     max_input_tokens: int | None = None
     timeout_s: float | None = None
+    shared_prefixes: bool = False
 
 
 async def generate(
@@ -212,7 +216,14 @@ def _submission(
         stop_ids=list(prompt.stop_ids),
         sampler=_sampler(request.sampling.filled(limits.sampling), session.card.vocabulary_size),
         top_logprobs=request.logprobs,
+        salt=b"" if limits.shared_prefixes else _salt(request.owner),
+        boundaries=list(prompt.boundaries),
     )
+
+
+def _salt(owner: str) -> bytes:
+    """Names an owner where it is written down, without telling who it is."""
+    return sha256(f"prefixes of {owner}".encode()).digest()[:SALT_BYTES] if owner else b""
 
 
 def _max_tokens(

@@ -91,6 +91,7 @@ class LocalEngine:
             running=session.running if session else 0,
             waiting=session.waiting if session else 0,
             detail=self._detail,
+            prefixes=session.prefixes if session else None,
         )
 
     def card(self) -> ModelCard | None:

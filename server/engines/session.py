@@ -9,7 +9,7 @@ import itertools
 from typing import TypeAlias
 
 from server.core.errors import ServerError
-from server.core.ports import ModelCard
+from server.core.ports import ModelCard, PrefixCounters
 from server.engines.link import WorkerLink
 from server.formats.base import Format
 from server.formats.vocabulary import Vocabulary
@@ -51,6 +51,7 @@ class Session:
         self.format = text_format
         self.running = 0
         self.waiting = 0
+        self.prefixes: PrefixCounters | None = None
 
     def next_id(self) -> int:
         return next(self._ids)
@@ -79,6 +80,7 @@ class Session:
             self._end(report.id, _refusal(report))
         else:
             self.running, self.waiting = report.running, report.waiting
+            self.prefixes = report.prefixes or self.prefixes
             for token in report.tokens:
                 self._deliver(token.id, token)
             for ended in report.ended:

@@ -9,10 +9,13 @@ from server.core.request import GenerationRequest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """Token ids to generate after, and the ids that end the answer."""
+    """Token ids to generate after, and the ids that end the answer. `boundaries` are the numbers of
+    first tokens that other prompts may well share.
+    """
 
     tokens: list[int]
     stop_ids: tuple[int, ...]
+    boundaries: tuple[int, ...] = ()
 
 
 class Reader(Protocol):

@@ -24,8 +24,12 @@ class HarmonyFormat:
 
     def prompt(self, request: GenerationRequest) -> Prompt:
         effort = request.effort or self._default_effort
-        tokens = self._prompt.render(request.conversation, effort)
-        return Prompt(tokens=tokens, stop_ids=self._markers.stops)
+        head = self._prompt.head(request.conversation, effort)
+        return Prompt(
+            tokens=head + self._prompt.turns(request.conversation),
+            stop_ids=self._markers.stops,
+            boundaries=(len(head),),
+        )
 
     def reader(self, request: GenerationRequest) -> HarmonyReader:
         conversation = request.conversation

@@ -40,18 +40,22 @@ class HarmonyPrompt:
         self._markers = markers
         self._clock = clock
 
-    def render(self, conversation: Conversation, effort: Effort) -> list[int]:
-        """The prompt's ids.
+    def head(self, conversation: Conversation, effort: Effort) -> list[int]:
+        """The ids of the system and the developer message: what all turns begin with.
 
         The client's system and developer texts, wherever they stand, are joined in order (a blank
         line between) into the one developer message that the model knows, before all turns.
-        Reasoning is kept after the last finished answer only, as in the model's training. Errors:
-        ServerError invalid.
+        Errors: ServerError invalid.
+        """
+        tools = conversation.tools if conversation.tool_choice != "none" else ()
+        return self._system(effort, bool(tools)) + self._developer(conversation.messages, tools)
+
+    def turns(self, conversation: Conversation) -> list[int]:
+        """The ids of what was said, to where the assistant is to speak. Reasoning is kept after the
+        last finished answer only, as in the model's training.
         """
         messages = conversation.messages
-        tools = conversation.tools if conversation.tool_choice != "none" else ()
-        ids = self._system(effort, bool(tools))
-        ids += self._developer(messages, tools)
+        ids: list[int] = []
         finished = last_final(messages)
         for index, message in enumerate(messages):
             ids += self._turn(message, keep_reasoning=index > finished)

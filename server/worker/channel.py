@@ -8,8 +8,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable
-from queue import SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from typing import NoReturn
 
 import msgspec
@@ -30,13 +29,11 @@ PROTOCOL_BROKEN = 2
 
 
 class Channel:
-    """Frames over a connected stream socket. `commands` is filled by a thread once `listen` was
-    called.
-    """
+    """Frames over a connected stream socket. Any thread may `send`."""
 
     def __init__(self, connection: socket.socket) -> None:
-        self.commands: SimpleQueue[Command] = SimpleQueue()
         self._connection = connection
+        self._sending = Lock()
         self._frames = connection.makefile("rb")
 
     def receive_options(self) -> ModelOptions:
@@ -46,26 +43,27 @@ class Channel:
         except msgspec.DecodeError as error:
             _leave(PROTOCOL_BROKEN, f"The first frame is no ModelOptions: {error}.")
 
-    def listen(self, notice: Callable[[Command], None]) -> None:
-        """Start to fill `commands`; `notice` hears each command at once, on the reading thread."""
-        Thread(target=self._read, args=(notice,), name="channel", daemon=True).start()
+    def listen(self, take: Callable[[Command], None]) -> None:
+        """Start to hand each command to `take`, on a reading thread."""
+        Thread(target=self._read, args=(take,), name="channel", daemon=True).start()
 
     def send(self, report: Report) -> None:
         """Send a frame; waits while the gateway is slow to read."""
+        data = encode(report)
         try:
-            self._connection.sendall(encode(report))
+            with self._sending:
+                self._connection.sendall(data)
         except OSError:
             _leave(GATEWAY_GONE)
 
-    def _read(self, notice: Callable[[Command], None]) -> None:
+    def _read(self, take: Callable[[Command], None]) -> None:
         while True:
             body = self._receive()
             try:
                 command = decode_command(body)
             except msgspec.DecodeError as error:
                 _leave(PROTOCOL_BROKEN, f"A frame is no command: {error}.")
-            self.commands.put(command)
-            notice(command)
+            take(command)
 
     def _receive(self) -> bytes:
         size = int.from_bytes(self._exactly(LENGTH_BYTES), "big")

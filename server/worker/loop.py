@@ -90,7 +90,7 @@ class Loop:
     def _obey(self, command: Command) -> None:
         match command:
             case Submit():
-                self._send(self._scheduler.submit(command))
+                self._scheduler.submit(command)
             case Cancel():
                 self._scheduler.cancel(command.id)
             case Close():

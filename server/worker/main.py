@@ -10,22 +10,23 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
-from threading import Event
+
+import msgspec
 
 from server.worker.admission import Limits
 from server.worker.channel import Channel
-from server.worker.loop import Loop, Watch
-from server.worker.messages import (
-    Close,
-    Command,
-    LoadFailed,
-    LoadProgress,
-    ModelOptions,
-)
-from server.worker.runtime import library
+from server.worker.gate import Gate
+from server.worker.loop import Loop
+from server.worker.messages import LoadFailed, LoadProgress, ModelOptions
+from server.worker.prefix_store import PrefixStore
+from server.worker.reception import Reception
+from server.worker.runtime import library, memory
 from server.worker.runtime.load import Runtime, load
 from server.worker.runtime.model import ModelError
+from server.worker.runtime.placement import snapshot_budget
 from server.worker.scheduler import Scheduler
+from server.worker.shelf import Shelf
+from server.worker.snapshot_files import open_shelf
 
 DONE, LOAD_FAILED, MISUSED = 0, 1, 2
 # The longest pause of a running stream, where the options name none.
@@ -51,25 +52,29 @@ def _work(channel: Channel) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     log = library.start()
     options = channel.receive_options()
-    watch = Watch()
-    loaded = Event()
-
-    def notice(command: Command) -> None:
-        if isinstance(command, Close) and not loaded.is_set():
-            # A load cannot be told to stop; there is nothing to end but the process.
-            os._exit(DONE)
-        watch.notice(command)
-
-    channel.listen(notice)
+    # Closed in the middle of a load there is nothing to end but the process.
+    reception = Reception(channel.send, lambda: os._exit(DONE))
+    channel.listen(reception.take)
     try:
         runtime = load(options, log, _Progress(channel))
     except ModelError as error:
         channel.send(LoadFailed(message=str(error)))
         return LOAD_FAILED
+    budget, note = snapshot_budget(
+        options.prefixes.memory_bytes, memory.available_bytes(), runtime.paged_bytes
+    )
+    shelf = _shelf(runtime, options, budget)
+    limits = _limits(runtime, options)
+    gate = Gate(limits)
     # Before the gateway knows: what it sends next is for the loop.
-    loaded.set()
-    channel.send(runtime.loaded)
-    _serve(runtime, options, channel, watch)
+    reception.open(gate)
+    loaded = runtime.loaded
+    channel.send(msgspec.structs.replace(loaded, notes=[*loaded.notes, note]))
+    store = PrefixStore(budget, shelf)
+    scheduler = Scheduler(runtime.runner, limits, gate, store, time.monotonic)
+    commands, watch = reception.commands, reception.watch
+    Loop(scheduler, runtime.runner, commands, channel.send, watch, time.monotonic).run()
+    shelf.close()
     runtime.close()
     return DONE
 
@@ -88,17 +93,24 @@ class _Progress:
             self._channel.send(LoadProgress(fraction=percent / 100))
 
 
-def _serve(runtime: Runtime, options: ModelOptions, channel: Channel, watch: Watch) -> None:
-    limits = Limits(
+def _limits(runtime: Runtime, options: ModelOptions) -> Limits:
+    return Limits(
         slots=options.slots,
         context_length=runtime.loaded.context_length,
         vocabulary_size=runtime.model.vocabulary_size,
         queue_limit=options.queue_limit,
         max_stall_s=_stall_ms(options, runtime) / 1000,
     )
-    scheduler = Scheduler(runtime.runner, limits, time.monotonic)
-    loop = Loop(scheduler, runtime.runner, channel.commands, channel.send, watch, time.monotonic)
-    loop.run()
+
+
+def _shelf(runtime: Runtime, options: ModelOptions, budget: int) -> Shelf:
+    capacity = options.prefixes.disk_bytes if budget else 0
+    return open_shelf(options.prefixes.folder, runtime.fingerprint, capacity, _warn)
+
+
+def _warn(sentence: str) -> None:
+    sys.stderr.write(sentence + "\n")
+    sys.stderr.flush()
 
 
 def _stall_ms(options: ModelOptions, runtime: Runtime) -> int:

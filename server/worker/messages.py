@@ -8,6 +8,8 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from server.core.ports import PrefixCounters
+
 EndReason: TypeAlias = Literal["stop", "length", "cancelled", "failed"]
 RefusalKind: TypeAlias = Literal["busy", "context_too_long", "invalid"]
 
@@ -22,6 +24,16 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 # --- configuration, handed over at start ---------------------------------------------------------
 
 
+class PrefixOptions(Frame, frozen=True, kw_only=True):
+    """Where computed prompts are kept. `memory_bytes`: -1 = a share of what is free (auto), 0 =
+    none are kept at all. Without a folder, or with 0 `disk_bytes`, none survive the process.
+    """
+
+    memory_bytes: int = -1
+    folder: str = ""
+    disk_bytes: int = 0
+
+
 class ModelOptions(Frame, frozen=True, kw_only=True):
     """How the worker loads its model. `gpu_layers`: -1 = all, -2 = as many as fit (auto)."""
 
@@ -34,6 +46,7 @@ class ModelOptions(Frame, frozen=True, kw_only=True):
     weight_repack: Literal["auto", "on", "off"]
     queue_limit: int
     max_stall_ms: int | None = None
+    prefixes: PrefixOptions = PrefixOptions()
 
 
 # --- commands ------------------------------------------------------------------------------------
@@ -62,7 +75,9 @@ class Submit(Frame, frozen=True, kw_only=True):
     """Generate after `prompt`. A sampled id in `stop_ids` ends the answer (it is reported as its
     last token).
 
-    `top_logprobs` None: no logprobs; n: the chosen token's and the n likeliest.
+    `top_logprobs` None: no logprobs; n: the chosen token's and the n likeliest. What is computed is
+    shared with requests of the same `salt` only; `boundaries` are token counts at which other
+    prompts may part from this one.
     """
 
     id: int
@@ -71,6 +86,8 @@ class Submit(Frame, frozen=True, kw_only=True):
     stop_ids: list[int]
     sampler: SamplerOptions
     top_logprobs: int | None = None
+    salt: bytes = b""
+    boundaries: list[int] = []
 
 
 class Cancel(Frame, frozen=True, kw_only=True):
@@ -150,7 +167,9 @@ class Token(Frame, frozen=True, kw_only=True):
 
 
 class Ended(Frame, frozen=True, kw_only=True):
-    """The last word on request `id`. Seconds: in the queue, computing the prompt, generating."""
+    """The last word on request `id`. Of its prompt so many tokens were not computed but restored.
+    Seconds: in the queue, computing the prompt, generating.
+    """
 
     id: int
     reason: EndReason
@@ -162,7 +181,8 @@ class Ended(Frame, frozen=True, kw_only=True):
 
 
 class Step(Frame, frozen=True, kw_only=True):
-    """What the last step or steps brought: tokens in order, then the sequences that ended.
+    """What the last step or steps brought: tokens in order, then the sequences that ended; and the
+    counters of the prefix store where they have changed.
 
     A fast model's steps come several to a frame, so that frames are not what costs.
     """
@@ -171,6 +191,7 @@ class Step(Frame, frozen=True, kw_only=True):
     ended: list[Ended]
     running: int
     waiting: int
+    prefixes: PrefixCounters | None = None
 
 
 Report: TypeAlias = Loaded | LoadFailed | LoadProgress | Accepted | Refused | Step

@@ -4,9 +4,11 @@ Knows neither llama.cpp nor requests: only slots, positions and token ids.
 """
 
 from collections.abc import Sequence as Row
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 from server.worker.messages import SamplerOptions
+
+Data: TypeAlias = bytes | bytearray | memoryview
 
 # NamedTuples, for every stream makes one of each in every step.
 
@@ -67,6 +69,26 @@ class Runner(Protocol):
 
     def rewind(self, slot: int) -> None:
         """Forget what was computed in the slot; its sampler stays as it is."""
+
+    def snapshot_bytes(self, slot: int) -> int:
+        """The size of a snapshot of the slot as it is now."""
+        ...
+
+    def snapshot(self, slot: int) -> Data:
+        """Everything computed in the slot."""
+        ...
+
+    def restore(self, slot: int, data: Data) -> bool:
+        """Put a snapshot of any slot into this empty one; what follows is as if it had been
+        computed here. False when the data is none; the slot then holds an unknown part of it.
+        """
+        ...
+
+    def trim(self, slot: int, length: int) -> bool:
+        """Forget all but the first tokens, if what is kept is enough to go on from there. False:
+        it is not, and the slot is unfit to go on.
+        """
+        ...
 
     def release(self, slot: int) -> None:
         """Forget everything in the slot, its sampler too. Harmless on an empty slot."""

@@ -7,30 +7,39 @@ Every accepted request ends exactly once, in a `Step` of `report`.
 
 from collections.abc import Callable, Iterable
 
-from server.worker.admission import Limits, refusal
-from server.worker.messages import Accepted, Ended, EndReason, Refused, Step, Submit, Token
+from server.worker.admission import Limits
+from server.worker.gate import Gate
+from server.worker.messages import Ended, EndReason, Step, Submit, Token
 from server.worker.pace import Pace
 from server.worker.ports import Batch, Runner, Sample
+from server.worker.prefix_store import PrefixStore
+from server.worker.reuse import Reuse
 from server.worker.sequence import Sequence
 from server.worker.slots import Slots
 
-# Weight of the newest ended request in the estimate of how long one holds its slot.
-OCCUPANCY_WEIGHT = 0.3
-LEAST_RETRY_S = 1.0
-
 
 class Scheduler:
-    """Requests, first come first served, over the slots of one runner."""
+    """Requests that the gate let in, first come first served, over the slots of one runner. What
+    the store has of their prompts is not computed again.
+    """
 
-    def __init__(self, runner: Runner, limits: Limits, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        runner: Runner,
+        limits: Limits,
+        gate: Gate,
+        store: PrefixStore,
+        clock: Callable[[], float],
+    ) -> None:
         self.pace = Pace(limits.max_stall_s)
-        self._limits = limits
+        self._gate = gate
+        self._store = store
         self._clock = clock
         self._batch_tokens = runner.batch_tokens
         self._slots = Slots(limits.slots, runner)
+        self._reuse = Reuse(runner, store, self._slots, limits.max_stall_s, clock)
         self._waiting: dict[int, Sequence] = {}
         self._alive: dict[int, Sequence] = {}
-        self._occupancy_s: float | None = None
         self._planned_at = 0.0
         self._tokens: list[Token] = []
         self._ended: list[Ended] = []
@@ -44,18 +53,10 @@ class Scheduler:
         """Whether the next report tells of a request that ended."""
         return bool(self._ended)
 
-    def submit(self, submit: Submit) -> Accepted | Refused:
-        """Take a request in, or say why not."""
-        if submit.id in self._alive:
-            message = f"Request {submit.id} is running already; every request needs its own id."
-            return Refused(id=submit.id, kind="invalid", message=message)
-        if refused := refusal(submit, self._limits):
-            return refused
-        if len(self._waiting) - self._slots.free >= self._limits.queue_limit:
-            return self._busy(submit)
+    def submit(self, submit: Submit) -> None:
+        """Take in a request that has passed the gate."""
         sequence = Sequence(submit, self._clock())
         self._alive[submit.id] = self._waiting[submit.id] = sequence
-        return Accepted(id=submit.id)
 
     def cancel(self, request: int) -> None:
         """End this request; unknown and ended ones are ignored."""
@@ -64,14 +65,16 @@ class Scheduler:
 
     def plan(self) -> Batch | None:
         """The next step's work, of at most `batch_tokens` tokens; None when there is none."""
-        self._planned_at = self._clock()
+        self._reuse.settle()
         self._admit()
+        self._planned_at = self._clock()
         streams: list[Sequence] = []
         prompts: list[Sequence] = []
         for sequence in self._slots:
             if sequence.alone:
                 return self._batch([sequence], {sequence.slot: self._batch_tokens})
-            (streams if sequence.streams else prompts).append(sequence)
+            if sequence.hold is None:
+                (streams if sequence.streams else prompts).append(sequence)
         if not prompts:
             spans = [sequence.span(1) for sequence in streams]
             return Batch(spans, len(spans), 0) if spans else None
@@ -86,6 +89,8 @@ class Scheduler:
         for span in batch.spans:
             sequence = self._slots[span.slot]
             sequence.computed += len(span.tokens)
+            if sequence.computed <= sequence.prompt_tokens:
+                self._reuse.keep(sequence)
             if span.samples:
                 self._take(sequence, next(drawn), now)
 
@@ -115,10 +120,15 @@ class Scheduler:
         """What happened since the last report, if anything did."""
         if not self._tokens and not self._ended:
             return None
-        running = self._slots.occupied
-        tokens, ended, waiting = self._tokens, self._ended, len(self._waiting)
+        step = Step(
+            tokens=self._tokens,
+            ended=self._ended,
+            running=self._slots.occupied,
+            waiting=len(self._waiting),
+            prefixes=self._store.news(),
+        )
         self._tokens, self._ended = [], []
-        return Step(tokens=tokens, ended=ended, running=running, waiting=waiting)
+        return step
 
     def requests(self, batch: Batch) -> set[int]:
         """The ids that this batch computes for."""
@@ -133,6 +143,7 @@ class Scheduler:
             request, sequence = next(iter(self._waiting.items()))
             self._slots.occupy(sequence, self._clock())
             del self._waiting[request]
+            self._reuse.start(sequence)
 
     def _batch(self, sequences: Iterable[Sequence], shares: dict[int, int]) -> Batch:
         """Streams and the prompts that have a share; in order of slot, for llama.cpp computes
@@ -144,7 +155,7 @@ class Scheduler:
             if sequence.streams:
                 streams += 1
                 spans.append(sequence.span(1))
-            elif share := min(shares.get(sequence.slot, 0), sequence.pending):
+            elif share := min(shares.get(sequence.slot, 0), sequence.stretch):
                 prompt_tokens += share
                 spans.append(sequence.span(share))
         return Batch(spans, streams, prompt_tokens)
@@ -163,28 +174,18 @@ class Scheduler:
         del self._alive[sequence.id]
         self._ended.append(sequence.ended(reason, message, now))
         if self._waiting.pop(sequence.id, None) is None:
-            self._remember_occupancy(now - sequence.submitted_at - self._ended[-1].queue_s)
+            occupied_s = now - sequence.submitted_at - self._ended[-1].queue_s
             self._slots.release(sequence)
-
-    def _remember_occupancy(self, seconds: float) -> None:
-        known = seconds if self._occupancy_s is None else self._occupancy_s
-        self._occupancy_s = known + OCCUPANCY_WEIGHT * (seconds - known)
-
-    def _busy(self, submit: Submit) -> Refused:
-        slots, waiting = self._limits.slots, len(self._waiting)
-        wait_s = max((self._occupancy_s or 0.0) * (waiting + 1) / slots, LEAST_RETRY_S)
-        message = (
-            f"The model is answering {slots} requests and {waiting} more wait, which is all it"
-            f" takes; try again in {wait_s:.0f} s."
-        )
-        return Refused(id=submit.id, kind="busy", message=message, retry_after=wait_s)
+            self._gate.leave(sequence.id, occupied_s)
+        else:
+            self._gate.leave(sequence.id, None)
 
 
 def _shares(prompts: list[Sequence], allowance: int) -> dict[int, int]:
     """The tokens each prompt may compute, by slot: those with the least left come first."""
     shares = {}
     for sequence in sorted(prompts, key=lambda sequence: sequence.pending):
-        shares[sequence.slot] = share = min(sequence.pending, allowance)
+        shares[sequence.slot] = share = min(sequence.stretch, allowance)
         allowance -= share
         if allowance == 0:
             break

@@ -2,23 +2,34 @@
 other request and no model.
 """
 
+from bisect import bisect_right
+from dataclasses import dataclass
+
 from server.worker.messages import Ended, EndReason, Submit
 from server.worker.ports import Span
+from server.worker.radix import pack
 
 
 class Sequence:
     """`tokens` are the prompt and what was generated after it; the first `computed` of them are in
-    the slot. Times are readings of the scheduler's clock.
+    the slot. At `points`, in order, the computation pauses for a snapshot. While it has a `hold` it
+    computes nothing. Times are readings of the scheduler's clock.
     """
 
     __slots__ = (
         "admitted_at",
         "alone",
+        "boundaries",
         "cached_tokens",
         "computed",
         "first_token_at",
+        "hold",
         "id",
         "left",
+        "path",
+        "points",
+        "prompt_tokens",
+        "salt",
         "sampler",
         "slot",
         "stop_ids",
@@ -30,6 +41,12 @@ class Sequence:
     def __init__(self, submit: Submit, now: float) -> None:
         self.id = submit.id
         self.tokens = list(submit.prompt)
+        self.prompt_tokens = len(submit.prompt)
+        self.path = pack(submit.prompt)
+        self.salt = submit.salt
+        self.boundaries = submit.boundaries
+        self.points: list[int] = []
+        self.hold: Hold | None = None
         self.left = submit.max_tokens
         self.stop_ids = frozenset(submit.stop_ids)
         self.sampler = submit.sampler
@@ -53,11 +70,26 @@ class Sequence:
         """Whether the next step draws the next token of an answer already begun."""
         return self.first_token_at is not None and len(self.tokens) - self.computed == 1
 
-    def admit(self, slot: int, cached_tokens: int, now: float) -> None:
-        """Move into a slot that holds the first `cached_tokens` tokens already."""
+    @property
+    def stretch(self) -> int:
+        """Tokens that may be computed at once: up to the next point, or all that are pending."""
+        following = bisect_right(self.points, self.computed)
+        if following == len(self.points):
+            return self.pending
+        return self.points[following] - self.computed
+
+    def admit(self, slot: int, now: float) -> None:
+        """Move into an empty slot."""
         self.slot = slot
-        self.computed = self.cached_tokens = cached_tokens
         self.admitted_at = now
+
+    def restore(self, tokens: int) -> None:
+        """The slot holds the first tokens already."""
+        self.computed = self.cached_tokens = tokens
+
+    def rewind(self) -> None:
+        """The slot holds nothing any more; all tokens are pending again."""
+        self.computed = self.cached_tokens = 0
 
     def span(self, count: int) -> Span:
         """The next `count` tokens to compute."""
@@ -89,3 +121,11 @@ class Sequence:
             prompt_s=first - admitted,
             generation_s=now - first,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Waiting for the snapshot that `other` leaves when it has computed `point` tokens."""
+
+    other: Sequence
+    point: int

@@ -34,19 +34,23 @@ class Slots:
         """The sequences in order of slot."""
         return (sequence for sequence in self._places if sequence is not None)
 
+    def holds(self, sequence: Sequence) -> bool:
+        """Whether the sequence is in its slot still."""
+        return self._places[sequence.slot] is sequence
+
     def occupy(self, sequence: Sequence, now: float) -> None:
         """Admit the sequence to a free slot; there must be one."""
         # The lowest: llama.cpp computes neighbouring slots together, others one after the other.
         slot = self._places.index(None)
         self._runner.occupy(slot, sequence.sampler)
-        sequence.admit(slot, cached_tokens=0, now=now)
+        sequence.admit(slot, now)
         self._places[slot] = sequence
         self.occupied += 1
 
     def rewind(self, sequence: Sequence) -> None:
         """Forget what was computed; all of the sequence's tokens are pending again."""
         self._runner.rewind(sequence.slot)
-        sequence.computed = 0
+        sequence.rewind()
 
     def release(self, sequence: Sequence) -> None:
         """The sequence leaves its slot. Errors: LookupError when it does not sit there."""

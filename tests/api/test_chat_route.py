@@ -53,6 +53,25 @@ async def test_stream_is_server_sent_events():
     assert len({chunk["id"] for chunk in chunks}) == 1
 
 
+async def test_every_key_is_an_owner_of_its_own():
+    holder = {"user": "team", "permissions": ["chat"]}
+    keys = read_table(json.dumps({f"sk-example-key-{n}": holder for n in (1, 2)}))
+    engine = ScriptedEngine()
+    async with client_of(app_on(engine, keys)) as client:
+        for number in (1, 2, 1):
+            headers = {"authorization": f"Bearer sk-example-key-{number}"}
+            await client.post(CHAT, json={"messages": MESSAGES, "n": 1}, headers=headers)
+    first, second, again = (request.owner for request in engine.requests)
+    assert first == again != second
+    assert "sk-example" not in first
+
+
+async def test_without_keys_nobody_is_an_owner():
+    engine = ScriptedEngine()
+    await ask(engine, {})
+    assert engine.requests[0].owner == ""
+
+
 async def test_engine_gets_what_was_asked_and_the_effort():
     engine = ScriptedEngine()
     await ask(engine, {"temperature": 0.5}, effort_default="low")

@@ -23,7 +23,7 @@ class ServerProcess:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "server", "serve", "--port", "0", *arguments],
             cwd=ROOT,
-            env={**inherited, "PYTHONUNBUFFERED": "1", **settings},
+            env={**inherited, "PYTHONUNBUFFERED": "1", "PREFIX_CACHE_DISK": "0", **settings},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -13,7 +13,7 @@ from server.core.request import GenerationRequest, Sampling
 from server.engines.generation import GenerationLimits
 from server.engines.local import LocalEngine, LocalOptions
 from server.formats.harmony import HarmonyFormat
-from server.worker.messages import ModelOptions
+from server.worker.messages import ModelOptions, PrefixOptions
 
 TINY = Path(__file__).parents[2] / "models" / "gpt-oss-tiny.gguf"
 MARKUP = re.compile(r"<\|\w+\|>")
@@ -40,7 +40,12 @@ def limits(**changes: object) -> GenerationLimits:
 
 
 def options(
-    path: Path = TINY, *, slots: int = 4, context: int = 32_768, queue: int = 16
+    path: Path = TINY,
+    *,
+    slots: int = 4,
+    context: int = 32_768,
+    queue: int = 16,
+    prefixes: PrefixOptions | None = None,
 ) -> ModelOptions:
     return ModelOptions(
         path=str(path),
@@ -51,6 +56,7 @@ def options(
         cpu_moe_layers=0,
         weight_repack="off",
         queue_limit=queue,
+        prefixes=prefixes or PrefixOptions(),
     )
 
 

@@ -117,6 +117,19 @@ def test_the_prompt_starts_the_answer(tiny: Vocabulary) -> None:
         assert render(tiny, conversation)[-len(tail) :] == tail
 
 
+def test_the_boundary_is_the_end_of_system_and_developer_part(tiny: Vocabulary) -> None:
+    for conversation in CONVERSATIONS.values():
+        request = GenerationRequest(id="r", conversation=conversation)
+        prompt = HarmonyFormat(tiny, today).prompt(request)
+        (boundary,) = prompt.boundaries
+        head = unspell(tiny, prompt.tokens[:boundary])
+        rest = unspell(tiny, prompt.tokens[boundary:])
+        assert head.startswith("<|start|>system<|message|>")
+        assert head.endswith("<|end|>")
+        assert "<|start|>user" not in head
+        assert not rest.startswith(("<|start|>system", "<|start|>developer"))
+
+
 def test_one_reader_knows_the_tools_that_the_prompt_offers(tiny: Vocabulary) -> None:
     question = UserMessage(text="Hi")
     answer = spell(tiny, "<|channel|>commentary to=functions.get_weather<|message|>{}<|call|>")

@@ -2,12 +2,16 @@
 answer can be computed on paper. It refuses what a real one would silently get wrong.
 """
 
+from array import array
 from collections.abc import Callable, Iterable, Sequence
 
 from server.worker.admission import Limits
-from server.worker.messages import Ended, SamplerOptions, Step, Submit
-from server.worker.ports import Batch, DecodeFailed, DecodeInterrupted, Sample
+from server.worker.gate import Gate
+from server.worker.messages import Accepted, Ended, SamplerOptions, Step, Submit
+from server.worker.ports import Batch, Data, DecodeFailed, DecodeInterrupted, Sample
+from server.worker.prefix_store import PrefixStore
 from server.worker.scheduler import Scheduler
+from server.worker.shelf import NoShelf, Shelf
 
 VOCABULARY = 1000
 GREEDY = SamplerOptions(
@@ -59,6 +63,8 @@ class Clock:
 class FakeRunner:
     """`poison`: a batch with a sequence that holds one of these tokens fails. `broken` fails that
     many next batches whatever they hold. `on_run` is called in the middle of each computation.
+    A snapshot is the slot's tokens, copied at `copy_s` seconds a byte; `trims` says whether a slot
+    can forget its last tokens.
     """
 
     def __init__(self, slots: int = 4, batch_tokens: int = 64, clock: Clock | None = None) -> None:
@@ -70,6 +76,9 @@ class FakeRunner:
         self.batches: list[Batch] = []
         self.durations: list[float] = []
         self.seconds: Callable[[int, int], float] = lambda _streams, _prompt: 0.0
+        self.copy_s = 0.0
+        self.trims = True
+        self.snapshots = 0
         self.interrupted = False
         self._clock = clock or Clock()
 
@@ -105,6 +114,24 @@ class FakeRunner:
 
     def rewind(self, slot: int) -> None:
         self.held(slot).clear()
+
+    def snapshot_bytes(self, slot: int) -> int:
+        return len(self.held(slot)) * 4
+
+    def snapshot(self, slot: int) -> Data:
+        self.snapshots += 1
+        self._clock.now += self.copy_s * self.snapshot_bytes(slot)
+        return array("i", self.held(slot)).tobytes()
+
+    def restore(self, slot: int, data: Data) -> bool:
+        held = self.held(slot)
+        assert not held, f"slot {slot} is not empty"
+        held.extend(array("i", bytes(data)))
+        return -1 not in held
+
+    def trim(self, slot: int, length: int) -> bool:
+        del self.held(slot)[length:]
+        return self.trims
 
     def release(self, slot: int) -> None:
         assert self.slots[slot] is not None, f"slot {slot} is released twice"
@@ -149,24 +176,32 @@ class Desk:
         batch_tokens: int = 64,
         queue_limit: int = 100,
         max_stall_s: float = 0.7,
+        snapshot_bytes: int = 0,
+        shelf: Shelf | None = None,
     ) -> None:
         self.clock = Clock()
         self.runner = FakeRunner(slots, batch_tokens, self.clock)
         limits = Limits(
             slots=slots,
-            context_length=512,
+            context_length=5000,
             vocabulary_size=VOCABULARY,
             queue_limit=queue_limit,
             max_stall_s=max_stall_s,
         )
-        self.scheduler = Scheduler(self.runner, limits, self.clock)
+        self.gate = Gate(limits)
+        self.store = PrefixStore(snapshot_bytes, shelf or NoShelf())
+        self.scheduler = Scheduler(self.runner, limits, self.gate, self.store, self.clock)
         self.tokens: dict[int, list[int]] = {}
         self.ended: dict[int, Ended] = {}
 
     def submit(
         self, request: int, prompt: Sequence[int], count: int = 5, **fields: object
     ) -> object:
-        return self.scheduler.submit(submission(request, prompt, count, **fields))
+        submit = submission(request, prompt, count, **fields)
+        report = self.gate.enter(submit)
+        if isinstance(report, Accepted):
+            self.scheduler.submit(submit)
+        return report
 
     def step(self) -> Batch | None:
         """One plan -> run -> advance, as the loop does it."""

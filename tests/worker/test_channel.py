@@ -6,6 +6,7 @@ from queue import SimpleQueue
 import msgspec
 import pytest
 
+from server.core.ports import PrefixCounters
 from server.worker.channel import GATEWAY_GONE, PROTOCOL_BROKEN, Channel
 from server.worker.messages import (
     Accepted,
@@ -42,7 +43,7 @@ OPTIONS = ModelOptions(
     queue_limit=16,
 )
 COMMANDS: list[Command] = [
-    submission(1, [1, 2], 3, stop_ids=[4], top_logprobs=2),
+    submission(1, [1, 2], 3, stop_ids=[4], top_logprobs=2, salt=b"\xff", boundaries=[1]),
     Cancel(id=1),
     Close(),
 ]
@@ -71,9 +72,10 @@ REPORTS: list[Report] = [
             Token(id=1, token=5),
             Token(id=2, token=6, logprob=-0.5, top=[(6, -0.5), (7, -1.0)]),
         ],
-        ended=[Ended(id=1, reason="stop")],
+        ended=[Ended(id=1, reason="stop", cached_tokens=4)],
         running=1,
         waiting=0,
+        prefixes=PrefixCounters(memory_hits=1, tokens=4, memory_bytes=100),
     ),
 ]
 
@@ -130,13 +132,12 @@ def test_frames_arrive_in_order_however_they_are_cut(
     channel = Channel(theirs)
     ours.sendall(encode(OPTIONS))
     assert channel.receive_options() == OPTIONS
-    noticed: SimpleQueue[Command] = SimpleQueue()
-    channel.listen(noticed.put)
+    taken: SimpleQueue[Command] = SimpleQueue()
+    channel.listen(taken.put)
     stream = b"".join(encode(command) for command in COMMANDS)
     for place in range(0, len(stream), 7):
         ours.sendall(stream[place : place + 7])
-    assert [channel.commands.get(timeout=10) for _ in COMMANDS] == COMMANDS
-    assert [noticed.get(timeout=10) for _ in COMMANDS] == COMMANDS
+    assert [taken.get(timeout=10) for _ in COMMANDS] == COMMANDS
     ours.close()
     assert left.get(timeout=10) == GATEWAY_GONE
 

@@ -1,15 +1,18 @@
 """The loop with a runner that needs no model: commands in, reports out, and nothing lost."""
 
-from queue import SimpleQueue
 from threading import Event, Thread
 
 import pytest
 
 from server.worker.admission import Limits
-from server.worker.loop import CLOSED, REPORT_INTERVAL_S, Loop, Watch
+from server.worker.gate import Gate
+from server.worker.loop import CLOSED, REPORT_INTERVAL_S, Loop
 from server.worker.messages import Accepted, Cancel, Close, Command, Ended, Refused, Report, Step
 from server.worker.ports import Batch
+from server.worker.prefix_store import PrefixStore
+from server.worker.reception import Reception
 from server.worker.scheduler import Scheduler
+from server.worker.shelf import NoShelf
 from tests.worker.fake_runner import VOCABULARY, Clock, FakeRunner, answer, submission
 
 LIMITS = Limits(
@@ -23,17 +26,21 @@ class Bench:
     def __init__(self) -> None:
         self.clock = Clock()
         self.runner = FakeRunner(slots=4, batch_tokens=64, clock=self.clock)
-        self.commands: SimpleQueue[Command] = SimpleQueue()
         self.sent: list[Report] = []
-        self.watch = Watch()
-        scheduler = Scheduler(self.runner, LIMITS, self.clock)
+        self.reception = Reception(self.sent.append, pytest.fail)
+        self.commands, self.watch = self.reception.commands, self.reception.watch
+        gate = Gate(LIMITS)
+        self.reception.open(gate)
+        store = PrefixStore(0, NoShelf())
+        scheduler = Scheduler(self.runner, LIMITS, gate, store, self.clock)
         self.loop = Loop(
             scheduler, self.runner, self.commands, self.sent.append, self.watch, self.clock
         )
 
     def put(self, *commands: Command) -> None:
+        """As the reading thread does."""
         for command in commands:
-            self.commands.put(command)
+            self.reception.take(command)
 
     def close_when_all_ended(self, count: int) -> None:
         """Close after this many requests have ended."""
@@ -170,13 +177,11 @@ def test_nothing_waits_for_a_step_that_may_be_long(bench: Bench) -> None:
 
 
 def run_interrupted(bench: Bench, *arriving: Command) -> None:
-    """Run the loop; in the first computation these commands arrive as from the reading thread."""
+    """Run the loop; in the first computation these commands arrive."""
 
     def arrive(_batch: Batch) -> None:
         if len(bench.runner.batches) == 1:
-            for command in arriving:
-                bench.put(command)
-                bench.watch.notice(command)
+            bench.put(*arriving)
 
     bench.runner.on_run = arrive
     bench.loop.run()

@@ -11,14 +11,22 @@ from tests.worker.fake_runner import VOCABULARY, Desk, answer
 
 SLOTS = 3
 QUEUE_LIMIT = 2
+SNAPSHOT_BYTES = 1000
 POISON = VOCABULARY - 1
-PROMPTS = st.lists(st.integers(0, 50), min_size=1, max_size=40)
+# Many begin alike, so that they wait for each other and share what was computed.
+PROMPTS = st.builds(
+    lambda alike, tail: [7] * alike + tail,
+    st.sampled_from([0, 35, 36, 70]),
+    st.lists(st.integers(0, 50), min_size=1, max_size=40),
+)
 
 
 class SchedulerStates(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.desk = Desk(slots=SLOTS, batch_tokens=16, queue_limit=QUEUE_LIMIT)
+        self.desk = Desk(
+            slots=SLOTS, batch_tokens=16, queue_limit=QUEUE_LIMIT, snapshot_bytes=SNAPSHOT_BYTES
+        )
         self.desk.runner.seconds = lambda streams, prompt: 0.1 * streams + 0.05 * prompt
         self.desk.runner.poison = {POISON}
         self.asked: dict[int, tuple[list[int], int]] = {}

@@ -7,7 +7,7 @@ import llama_cpp.llama_cpp as llama
 import numpy as np
 from numpy.typing import NDArray
 
-from server.worker.ports import Batch
+from server.worker.ports import Batch, Span
 
 # Slots are sequence ids; llama.cpp allows no more of them.
 MAX_SLOTS = 256
@@ -63,6 +63,35 @@ class BatchArrays:
         self._outputs[:count] = 1
         self.batch.n_tokens = count
         return list(range(count))
+
+
+def decodes(batch: Batch, unit_tokens: int) -> list[Batch]:
+    """The same work as batches for one `llama_decode` each; the last has every span that samples.
+
+    A slot is in no decode with more tokens than are computed at once, nor beside longer spans:
+    llama.cpp would compute its tokens in several units, and what it sees of a sliding window is
+    then wrong after a snapshot was restored (planning the later units removes cells that the
+    earlier ones attend to).
+    """
+    if batch.prompt_tokens == 0:
+        return [batch]
+    parts: list[Batch] = []
+    last: list[Span] = []
+    is_lone = len(batch.spans) == 1
+    for span in batch.spans:
+        count = len(span.tokens)
+        # The tokens left to the last decode: one each, or a lone span's whole last unit.
+        rest = 0 if not span.samples else (count - 1) % unit_tokens + 1 if is_lone else 1
+        for begin in range(0, count - rest, unit_tokens):
+            tokens = span.tokens[begin : min(begin + unit_tokens, count - rest)]
+            piece = Span(span.slot, span.start + begin, tokens, False)
+            parts.append(Batch([piece], 0, len(tokens)))
+        if rest:
+            start = span.start + count - rest
+            last.append(span._replace(start=start, tokens=span.tokens[count - rest :]))
+    if last:
+        parts.append(Batch(last, batch.streams, sum(len(each.tokens) for each in last)))
+    return parts
 
 
 def _pointer(array: NDArray[Any], kind: type) -> object:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from server.worker.messages import Loaded, ModelOptions, SamplerOptions
 from server.worker.ports import Batch, DecodeFailed, Span
 from server.worker.runtime.context import BATCH_TOKENS, Context
+from server.worker.runtime.fingerprint import fingerprint
 from server.worker.runtime.library import Log
 from server.worker.runtime.model import Model, ModelError, ModelFile, place
 from server.worker.runtime.runner import LlamaRunner
@@ -33,12 +34,16 @@ GREEDY = SamplerOptions(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
-    """A model ready to run. `loaded` describes it; `context_length` is one slot's."""
+    """A model ready to run. `loaded` describes it; `context_length` is one slot's. `paged_bytes` of
+    the weights are read through the page cache. Snapshots fit where `fingerprint` is the same.
+    """
 
     model: Model
     context: Context
     runner: LlamaRunner
     loaded: Loaded
+    paged_bytes: int
+    fingerprint: bytes
 
     @property
     def is_offloaded(self) -> bool:
@@ -70,7 +75,15 @@ def load(options: ModelOptions, log: Log, progress: Callable[[float], None]) -> 
     runner = LlamaRunner(context, model.vocabulary_size, context_length)
     _try_one_token(runner, options.path)
     loaded = _describe(model, options.slots, context_length, (*notes, *placement.notes))
-    return Runtime(model=model, context=context, runner=runner, loaded=loaded)
+    facts = (placement.gpu_layers, placement.repack, options.cpu_moe_layers)
+    return Runtime(
+        model=model,
+        context=context,
+        runner=runner,
+        loaded=loaded,
+        paged_bytes=0 if placement.repack else model.size_bytes,
+        fingerprint=fingerprint(options.path, *facts),
+    )
 
 
 def _context_length(options: ModelOptions, trained: int) -> tuple[int, list[str]]:

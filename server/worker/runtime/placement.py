@@ -5,11 +5,15 @@ a faster layout. Pure arithmetic over sizes.
 from dataclasses import dataclass
 from typing import Literal
 
+MIB = 1 << 20
 GIB = 1 << 30
 # Left free on a card for the compute buffers and for what else uses it.
 GPU_MARGIN = GIB
 # Left free in main memory beside weights and KV cache.
 SPARE = 2 * GIB
+# For computed prompts, where no size is configured: a share of what is free, within reason.
+SNAPSHOT_SHARE = 4
+MOST_SNAPSHOT_BYTES = 2 * GIB
 # What llama.cpp pads a sliding window's cells to, beyond the window itself and one batch.
 CELL_PADDING = 256
 
@@ -81,3 +85,18 @@ def repacks(
     if needed <= available_bytes:
         return True, f"Weight repacking is on, for faster prompts: there is memory ({sizes})."
     return False, f"Weight repacking is off, for the copy would leave too little memory ({sizes})."
+
+
+def snapshot_budget(asked: int, available_bytes: int | None, paged_bytes: int) -> tuple[int, str]:
+    """Bytes of memory for computed prompts, and why so many, in a sentence: as asked, or for -1 a
+    share of what is free once the weights that are read through the page cache are there.
+    """
+    if asked == 0:
+        return 0, "Computed prompts are not kept, as configured."
+    if asked > 0:
+        return asked, f"Computed prompts are kept in up to {asked // MIB} MiB, as configured."
+    if available_bytes is None:
+        return 0, "Computed prompts are not kept: the system does not say how much memory is free."
+    free = max(available_bytes - paged_bytes, 0)
+    budget = min(free // SNAPSHOT_SHARE, MOST_SNAPSHOT_BYTES)
+    return budget, f"Computed prompts are kept in up to {budget // MIB} MiB of {free // MIB} free."

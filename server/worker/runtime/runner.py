@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.worker.messages import SamplerOptions
-from server.worker.ports import Batch, DecodeFailed, DecodeInterrupted, Sample, Span
+from server.worker.ports import Batch, Data, DecodeFailed, DecodeInterrupted, Sample, Span
 from server.worker.runtime import library
-from server.worker.runtime.batch import BatchArrays
+from server.worker.runtime.batch import BatchArrays, decodes
 from server.worker.runtime.context import Context
 from server.worker.runtime.logprobs import likeliest, log_softmax
 from server.worker.runtime.sampler import Chain, is_plain_greedy
@@ -46,18 +46,35 @@ class LlamaRunner:
             self._chains[slot] = Chain(sampler, self._vocabulary_size, self._context_length)
 
     def run(self, batch: Batch) -> list[Sample]:
-        outputs = self._arrays.fill(batch)
+        outputs: list[int] = []
+        for part in decodes(batch, self._context.unit_tokens):
+            outputs = self._arrays.fill(part)
+            self._decode()
+        sampling = [span for span in batch.spans if span.samples]
+        return self._samples(sampling, outputs) if sampling else []
+
+    def _decode(self) -> None:
         code = llama.llama_decode(self._context.pointer, self._arrays.batch)
         if code == INTERRUPTED:
             raise DecodeInterrupted("The computation was interrupted.")
         if code:
             reason = FAILURES.get(code, "an unknown failure")
             raise DecodeFailed(f"llama.cpp could not compute the next token: {reason} ({code}).")
-        sampling = [span for span in batch.spans if span.samples]
-        return self._samples(sampling, outputs) if sampling else []
 
     def rewind(self, slot: int) -> None:
         self._context.forget(slot)
+
+    def snapshot_bytes(self, slot: int) -> int:
+        return self._context.snapshot_bytes(slot)
+
+    def snapshot(self, slot: int) -> bytearray:
+        return self._context.snapshot(slot)
+
+    def restore(self, slot: int, data: Data) -> bool:
+        return self._context.restore(slot, data)
+
+    def trim(self, slot: int, length: int) -> bool:
+        return self._context.trim(slot, length)
 
     def release(self, slot: int) -> None:
         self._context.forget(slot)

@@ -10,6 +10,7 @@ import pytest
 from server.worker.messages import ModelOptions
 from server.worker.runtime import library
 from server.worker.runtime.load import Runtime, load
+from tests.worker.runtime.float_model import write_float_copy
 
 TINY = Path(__file__).resolve().parents[3] / "models/gpt-oss-tiny.gguf"
 SLOTS = 8
@@ -44,6 +45,15 @@ def log() -> library.Log:
 @pytest.fixture(scope="session")
 def runtime(log: library.Log) -> Iterator[Runtime]:
     runtime = load(tiny_options(), log, lambda _fraction: None)
+    yield runtime
+    runtime.close()
+
+
+@pytest.fixture(scope="session")
+def exact(log: library.Log, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
+    """The same model without rounding."""
+    copy = write_float_copy(TINY, tmp_path_factory.mktemp("float") / "tiny.gguf")
+    runtime = load(tiny_options(path=str(copy)), log, lambda _fraction: None)
     yield runtime
     runtime.close()
 

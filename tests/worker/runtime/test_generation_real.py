@@ -1,56 +1,19 @@
 """Whole answers through the scheduler and the tiny model."""
 
 import random
-import time
 from collections.abc import Callable, Sequence
 
 import msgspec
 import numpy as np
 import pytest
 
-from server.worker.admission import Limits
-from server.worker.messages import Accepted, Ended, SamplerOptions, Submit, Token
+from server.worker.messages import SamplerOptions, Token
 from server.worker.runtime.load import Runtime
-from server.worker.scheduler import Scheduler
 from tests.worker.fake_runner import GREEDY, submission
 from tests.worker.runtime.conftest import CONTEXT, SLOTS
+from tests.worker.runtime.session import Session
 
 FREE = msgspec.structs.replace(GREEDY, temperature=1.0, seed=1234)
-
-
-class Session:
-    """A fresh scheduler over the loaded model."""
-
-    def __init__(self, runtime: Runtime, max_stall_s: float = 0.7) -> None:
-        limits = Limits(
-            slots=SLOTS,
-            context_length=CONTEXT,
-            vocabulary_size=runtime.model.vocabulary_size,
-            queue_limit=100,
-            max_stall_s=max_stall_s,
-        )
-        self.runner = runtime.runner
-        self.scheduler = Scheduler(runtime.runner, limits, time.monotonic)
-        self.tokens: dict[int, list[Token]] = {}
-        self.ended: dict[int, Ended] = {}
-
-    def submit(self, submit: Submit) -> None:
-        assert self.scheduler.submit(submit) == Accepted(id=submit.id)
-        self.tokens[submit.id] = []
-
-    def step(self) -> None:
-        if batch := self.scheduler.plan():
-            self.scheduler.advance(batch, self.runner.run(batch))
-        if step := self.scheduler.report():
-            for token in step.tokens:
-                self.tokens[token.id].append(token)
-            self.ended |= {end.id: end for end in step.ended}
-
-    def finish(self) -> dict[int, list[int]]:
-        while not self.scheduler.idle:
-            self.step()
-        self.step()
-        return {n: [token.token for token in tokens] for n, tokens in self.tokens.items()}
 
 
 def answer(

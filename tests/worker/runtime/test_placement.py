@@ -4,7 +4,14 @@ import pytest
 
 from server.worker.runtime.context import unit_tokens
 from server.worker.runtime.memory import available_bytes
-from server.worker.runtime.placement import GIB, Shape, fitting_layers, padded, repacks
+from server.worker.runtime.placement import (
+    GIB,
+    Shape,
+    fitting_layers,
+    padded,
+    repacks,
+    snapshot_budget,
+)
 
 # gpt-oss-20b, MXFP4.
 SHAPE = Shape(
@@ -105,3 +112,26 @@ def test_cgroups_of_the_first_kind(tmp_path: Path) -> None:
         },
     )
     assert available_bytes(root) == 0
+
+
+# --- computed prompts ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("asked", "available", "paged", "budget", "reason"),
+    [
+        (0, 8 * GIB, 0, 0, "not kept, as configured"),
+        (5 * GIB, GIB, 0, 5 * GIB, "in up to 5120 MiB, as configured"),
+        (-1, 4 * GIB, 0, GIB, "in up to 1024 MiB of 4096 free"),
+        (-1, 100 * GIB, 0, 2 * GIB, "in up to 2048 MiB"),
+        (-1, 16 * GIB, 12 * GIB, GIB, "in up to 1024 MiB of 4096 free"),
+        (-1, 8 * GIB, 12 * GIB, 0, "in up to 0 MiB of 0 free"),
+        (-1, None, 0, 0, "does not say how much memory is free"),
+    ],
+)
+def test_memory_for_computed_prompts(
+    asked: int, available: int | None, paged: int, budget: int, reason: str
+) -> None:
+    given, sentence = snapshot_budget(asked, available, paged)
+    assert given == budget
+    assert reason in sentence

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from server.worker.ports import Batch, DecodeFailed, DecodeInterrupted, Span
-from server.worker.runtime.batch import BatchArrays
+from server.worker.runtime.batch import BatchArrays, decodes
 from server.worker.runtime.load import Runtime
 from server.worker.runtime.logprobs import likeliest, log_softmax
 from tests.worker.fake_runner import GREEDY
@@ -93,3 +93,46 @@ def test_likeliest_are_ordered_and_ties_go_to_the_lower_id() -> None:
     assert likeliest(logprobs, 0) == []
     assert len(likeliest(logprobs, 99)) == 5
     assert np.exp(logprobs).sum() == pytest.approx(1.0)
+
+
+def parts(batch: Batch, unit: int) -> list[list[tuple[int, int, int, bool]]]:
+    return [
+        [(span.slot, span.start, len(span.tokens), span.samples) for span in part.spans]
+        for part in decodes(batch, unit)
+    ]
+
+
+def test_no_slot_is_computed_in_several_units_of_one_decode() -> None:
+    prompt, stream = [1] * 10, Span(2, 30, [5], True)
+    assert parts(Batch([stream, Span(3, 7, [6], True)], 2, 0), 4) == [
+        [(2, 30, 1, True), (3, 7, 1, True)]
+    ]
+    # Alone the last unit is computed whole, in company its last token joins the streams.
+    assert parts(Batch([Span(0, 5, prompt, True)], 0, 10), 4) == [
+        [(0, 5, 4, False)],
+        [(0, 9, 4, False)],
+        [(0, 13, 2, True)],
+    ]
+    assert parts(Batch([Span(0, 5, prompt, True), stream], 1, 10), 8) == [
+        [(0, 5, 8, False)],
+        [(0, 13, 1, False)],
+        [(0, 14, 1, True), (2, 30, 1, True)],
+    ]
+    assert parts(Batch([Span(0, 5, prompt, False), Span(1, 0, [7], True)], 0, 11), 16) == [
+        [(0, 5, 10, False)],
+        [(1, 0, 1, True)],
+    ]
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 9, 30])
+def test_every_token_is_computed_once_and_in_order(count: int) -> None:
+    spans = [Span(0, 3, list(range(count)), True), Span(1, 0, list(range(50, 70)), False)]
+    for batch in (Batch(spans, 0, count + 20), Batch(spans[:1], 0, count)):
+        for span in batch.spans:
+            pieces = [p for part in decodes(batch, 8) for p in part.spans if p.slot == span.slot]
+            assert [t for piece in pieces for t in piece.tokens] == list(span.tokens)
+            places = [piece.start for piece in pieces]
+            ends = [piece.start + len(piece.tokens) for piece in pieces]
+            assert places == [span.start, *ends[:-1]]
+            assert [piece.samples for piece in pieces][:-1] == [False] * (len(pieces) - 1)
+            assert pieces[-1].samples is span.samples

@@ -1,0 +1,45 @@
+"""Where commands arrive, on the thread that reads them: requests are answered at once, also in the
+middle of a long step; the loop takes the rest when it gets to it.
+"""
+
+from collections.abc import Callable
+from queue import SimpleQueue
+
+from server.worker.gate import Gate
+from server.worker.loop import Watch
+from server.worker.messages import Close, Command, Refused, Report, Submit
+
+
+class Reception:
+    """`commands` holds what the loop is to obey: requests only when they were accepted. Until it is
+    opened, Close calls `give_up`: a load cannot be told to stop.
+    """
+
+    def __init__(self, send: Callable[[Report], None], give_up: Callable[[], None]) -> None:
+        self.commands: SimpleQueue[Command] = SimpleQueue()
+        self.watch = Watch()
+        self._send = send
+        self._give_up = give_up
+        self._gate: Gate | None = None
+
+    def open(self, gate: Gate) -> None:
+        """The model is there: requests may come."""
+        self._gate = gate
+
+    def take(self, command: Command) -> None:
+        """Take what has just arrived."""
+        match command:
+            case Submit():
+                report = self._gate.enter(command) if self._gate else _too_early(command)
+                self._send(report)
+                if isinstance(report, Refused):
+                    return
+            case Close() if self._gate is None:
+                self._give_up()
+        self.commands.put(command)
+        self.watch.notice(command)
+
+
+def _too_early(submit: Submit) -> Refused:
+    message = "The model is still being loaded; try again soon."
+    return Refused(id=submit.id, kind="busy", message=message)
