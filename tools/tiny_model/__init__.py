@@ -1,0 +1,1 @@
+"""The recipe for the bundled demonstration model: a tiny gpt-oss that speaks harmony."""
