@@ -31,6 +31,8 @@ from processes import ROOT, HttpServer, LlamaServer, Server, Setup, llama_bench
 from random_model import SHAPES
 from targets import BARE, OURS, THEIRS, judge
 
+# Processors that others may keep busy beside a measurement, on average.
+QUIET = 0.05
 MODEL_NAME = "gpt-oss-20b"
 RESULTS = ROOT / "bench" / "results"
 OVERHEAD_MODEL = "mini"
@@ -175,11 +177,16 @@ def main() -> None:
         "date": time.strftime("%Y-%m-%d"),
         "llama.cpp": commit(programs(args.threads)),
         "machine": machine.describe(),
+        "busy_elsewhere": [],
         "rounds": [],
     }
     for number in range(args.rounds):
         say(f"round {number + 1} of {args.rounds}")
+        elsewhere = machine.Elsewhere()
         record["rounds"].append(comparison.round(number))
+        record["busy_elsewhere"].append(round(elsewhere.cores(), 3))
+        if record["busy_elsewhere"][-1] > QUIET:
+            say(f"other programs kept {elsewhere.cores():.2f} cores busy: no number here holds")
         out.write_text(json.dumps(record, indent=1) + "\n")
     print(report(record["rounds"]))
 

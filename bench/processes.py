@@ -109,14 +109,15 @@ class Server(HttpServer):
         super().__init__(command, {**os.environ, **own, **settings}, port)
 
     @classmethod
-    def of(cls, setup: Setup, state: Path) -> "Server":
-        """What it keeps over restarts goes to the folder `state`."""
+    def of(cls, setup: Setup, state: Path, cache_ram: str = "auto") -> "Server":
+        """Prompts that are kept over restarts go to the folder `state`."""
         return cls(
             setup.model,
             N_THREADS=str(setup.threads),
             N_PARALLEL=str(setup.slots),
             CONTEXT_LENGTH=str(setup.context // setup.slots),
-            XDG_CACHE_HOME=str(state),
+            PREFIX_CACHE_DIR=str(state),
+            PREFIX_CACHE_RAM=cache_ram,
         )
 
 

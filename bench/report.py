@@ -53,7 +53,8 @@ def section(record: Record, picture: str) -> str:
     parts = (
         f"### `{record['model']}`, {gigabytes:.2f} GB",
         f"{record['date']}, llama.cpp {record['llama.cpp']}, {record['threads']} threads, medians "
-        f"of {len(rounds)} rounds. Machine: {machine}.",
+        f"of {len(rounds)} rounds. Machine: {machine}. Cores kept busy by other programs: at most "
+        f"{max(record['busy_elsewhere'])}.",
         targets_table(rounds),
         f"![{record['model']}]({picture})",
         numbers_table(rounds),
