@@ -12,8 +12,9 @@ from server.worker.messages import Cancel, Close, Command, Report, Submit
 from server.worker.ports import Batch, DecodeFailed, DecodeInterrupted, Runner
 from server.worker.scheduler import Scheduler
 
-# Steps faster than this share a frame: else frames would be what costs.
-REPORT_INTERVAL_S = 0.005
+# Steps faster than this share a frame. A frame costs the gateway some 0.2 ms of the cores that the
+# model computes on; text that comes 15 ms later nobody notices.
+REPORT_INTERVAL_S = 0.015
 CLOSED = "The engine was closed before the answer was complete."
 
 
