@@ -80,6 +80,7 @@ class FakeRunner:
         self.trims = True
         self.snapshots = 0
         self.interrupted = False
+        self.interruptions = 0
         self._clock = clock or Clock()
 
     def occupy(self, slot: int, sampler: SamplerOptions) -> None:
@@ -139,6 +140,7 @@ class FakeRunner:
 
     def interrupt(self) -> None:
         self.interrupted = True
+        self.interruptions += 1
 
     def resume(self) -> None:
         self.interrupted = False

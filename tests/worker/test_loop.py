@@ -193,6 +193,7 @@ def test_a_prompt_that_is_cancelled_is_interrupted(bench: Bench) -> None:
     run_interrupted(bench, Cancel(id=1))
     assert bench.ended[1].reason == "cancelled"
     assert len(bench.runner.batches) == 1
+    assert bench.runner.interruptions == 1
     assert not bench.runner.interrupted
 
 
@@ -202,12 +203,14 @@ def test_a_prompt_that_shares_its_batch_is_not_interrupted(bench: Bench) -> None
     run_interrupted(bench, Cancel(id=1), Cancel(id=77))
     assert bench.ended[1].reason == "cancelled"
     assert bench.tokens(2) == answer([2] * 20, 4)
+    assert bench.runner.interruptions == 0
 
 
 def test_close_interrupts_whatever_is_computed(bench: Bench) -> None:
     bench.put(submission(1, [1] * 60, 10), submission(2, [1] * 60, 10))
     run_interrupted(bench, Close())
     assert len(bench.runner.batches) == 1
+    assert bench.runner.interruptions == 1
     assert bench.ended.keys() == {1, 2}
 
 
