@@ -224,7 +224,14 @@ class LocalEngine:
 
     def _understand(self, loaded: Loaded) -> tuple[Vocabulary, Format]:
         vocabulary = Vocabulary.from_tokens(loaded.tokens, loaded.control_ids)
-        return vocabulary, self._make_format(vocabulary)
+        text_format = self._make_format(vocabulary)
+        if not self._options.demonstration and not vocabulary.is_o200k:
+            log.warning(
+                "model %s: its vocabulary is not gpt-oss's own (o200k); if this file is meant to be"
+                " gpt-oss-20b, download it again",
+                self._options.name,
+            )
+        return vocabulary, text_format
 
     def _lose_session(self, error: ServerError) -> None:
         session, self._session = self._session, None

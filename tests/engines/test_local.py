@@ -211,3 +211,11 @@ async def test_the_card_tells_what_was_loaded(start_engine: StartEngine) -> None
     assert card.context_length == 32_768
     assert card.demonstration
     assert replace(card, demonstration=False) != card
+
+
+@pytest.mark.parametrize("demonstration", [True, False])
+async def test_a_vocabulary_that_is_not_gpt_oss_own_is_warned_of(
+    start_engine: StartEngine, caplog: pytest.LogCaptureFixture, demonstration: bool
+) -> None:
+    await start_engine(demonstration=demonstration)
+    assert ("is not gpt-oss's own" in caplog.text) is not demonstration
