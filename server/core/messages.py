@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 JsonSchema: TypeAlias = Mapping[str, Any]
-ToolChoice: TypeAlias = Literal["auto", "none"]
+ToolChoice: TypeAlias = Literal["auto", "none", "required"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,11 +16,13 @@ class Tool:
     """A function that the client offers to the model.
 
     `parameters` is a JSON schema of type object; `None` means the function takes no arguments.
+    `strict`: the arguments of every call satisfy it.
     """
 
     name: str
     description: str | None = None
     parameters: JsonSchema | None = None
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +69,13 @@ Message: TypeAlias = Instructions | UserMessage | AssistantMessage | ToolResult
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
-    """Messages in order, oldest first, and the tools the model may call."""
+    """Messages in order, oldest first, and the tools the model may call: with `callable_tools` only
+    those of these names, though it sees all. `tool_choice` "required": it must call one.
+
+    A last message of the assistant without tool calls is the beginning of the answer.
+    """
 
     messages: tuple[Message, ...]
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice = "auto"
+    callable_tools: tuple[str, ...] = ()

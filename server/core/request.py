@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Literal, TypeAlias
 
-from server.core.messages import Conversation
+from server.core.messages import Conversation, JsonSchema
 
 Effort: TypeAlias = Literal["low", "medium", "high"]
 
@@ -45,11 +45,32 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JsonOutput:
+    """The visible answer is one JSON value: of this schema, or any object where there is none."""
+
+    schema: JsonSchema | None = None
+    name: str = ""
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrammarOutput:
+    """The visible answer is a sentence of this grammar, written in llama.cpp's GBNF."""
+
+    text: str
+
+
+Output: TypeAlias = JsonOutput | GrammarOutput
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationRequest:
     """One answer to be generated.
 
-    `max_tokens` None: the server's default. `logprobs` None: none wanted; n: the chosen token's and
-    the n likeliest of each visible token. `stop` strings end the answer when they appear in its
+    `max_tokens` bounds the visible tokens, `reasoning_budget` the tokens spent before them; None:
+    the server's defaults. Before `min_tokens` visible tokens the model cannot end its answer.
+    `output` None: free text. `logprobs` None: none wanted; n: the chosen token's and the n
+    likeliest of each visible token. `stop` strings end the answer when they appear in its
     visible text and are not part of it. `owner` tells apart those who must not learn of each
     other's prompts, by time or by cached tokens.
     """
@@ -59,6 +80,9 @@ class GenerationRequest:
     owner: str = ""
     effort: Effort | None = None
     max_tokens: int | None = None
+    reasoning_budget: int | None = None
+    min_tokens: int = 0
+    output: Output | None = None
     stop: tuple[str, ...] = ()
     sampling: Sampling = field(default_factory=Sampling)
     logprobs: int | None = None

@@ -71,13 +71,58 @@ class SamplerOptions(Frame, frozen=True, kw_only=True):
     logit_bias: dict[int, float]
 
 
+class Grammar(Frame, frozen=True, kw_only=True):
+    """What text may be drawn: llama.cpp's GBNF or a JSON schema. Where it may end, drawing any of
+    the request's `stop_ids` or `end` ends it; where it must end, nothing is drawn. Either way `end`
+    is written then (one token), and nothing is constrained any more.
+    """
+
+    kind: Literal["gbnf", "json_schema"]
+    text: str
+    end: int
+
+
+class Rule(Frame, frozen=True, kw_only=True):
+    """When what was generated ends with `suffix`, `force` is written next, and what comes after
+    that is drawn within `grammar`. With `instead` the suffix's last token, just drawn, is not kept.
+
+    An empty suffix is the start of the answer. A rule applies every time; the first that matches
+    wins. While tokens are forced no rule applies; the last forced token may complete a suffix.
+    """
+
+    suffix: list[int]
+    force: list[int] = []
+    grammar: Grammar | None = None
+    instead: bool = False
+
+
+class Budget(Frame, frozen=True, kw_only=True):
+    """Once `tokens` were generated in all, a stretch that `begin` opened and `end` has not closed is
+    left: `force` is written, also when it is opened only then.
+    """
+
+    tokens: int
+    begin: list[int]
+    end: list[int]
+    force: list[int]
+
+
+class Minimum(Frame, frozen=True, kw_only=True):
+    """No stop id is drawn until so many tokens were generated after the last `after`."""
+
+    tokens: int
+    after: list[int]
+
+
 class Submit(Frame, frozen=True, kw_only=True):
-    """Generate after `prompt`. A sampled id in `stop_ids` ends the answer (it is reported as its
-    last token).
+    """Generate after `prompt`. A drawn or forced id in `stop_ids` ends the answer (it is reported as
+    its last token).
 
     `top_logprobs` None: no logprobs; n: the chosen token's and the n likeliest. What is computed is
     shared with requests of the same `salt` only; `boundaries` are token counts at which other
-    prompts may part from this one.
+    prompts may part from this one. Forced tokens are reported like drawn ones and count towards
+    `max_tokens`. `speculate`: tokens may be guessed from earlier text and verified, which changes
+    nothing in the answer.
     """
 
     id: int
@@ -88,6 +133,10 @@ class Submit(Frame, frozen=True, kw_only=True):
     top_logprobs: int | None = None
     salt: bytes = b""
     boundaries: list[int] = []
+    rules: list[Rule] = []
+    budget: Budget | None = None
+    minimum: Minimum | None = None
+    speculate: bool = True
 
 
 class Cancel(Frame, frozen=True, kw_only=True):
