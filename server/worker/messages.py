@@ -97,8 +97,8 @@ class Rule(Frame, frozen=True, kw_only=True):
 
 
 class Budget(Frame, frozen=True, kw_only=True):
-    """Once `tokens` were generated in all, a stretch that `begin` opened and `end` has not closed is
-    left: `force` is written, also when it is opened only then.
+    """Once `tokens` were generated in all, a stretch that `begin` opened and `end` has not closed
+    is left: `force` is written, also when it is opened only then.
     """
 
     tokens: int
@@ -115,8 +115,8 @@ class Minimum(Frame, frozen=True, kw_only=True):
 
 
 class Submit(Frame, frozen=True, kw_only=True):
-    """Generate after `prompt`. A drawn or forced id in `stop_ids` ends the answer (it is reported as
-    its last token).
+    """Generate after `prompt`. A drawn or forced id in `stop_ids` ends the answer (it is reported
+    as its last token).
 
     `top_logprobs` None: no logprobs; n: the chosen token's and the n likeliest. What is computed is
     shared with requests of the same `salt` only; `boundaries` are token counts at which other
