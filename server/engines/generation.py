@@ -72,6 +72,13 @@ async def generate(
             deadline.cancel()
 
 
+async def count(session: Session, request: GenerationRequest, threads: Executor) -> int:
+    """The tokens of a request's prompt. Errors: ServerError invalid."""
+    loop = asyncio.get_running_loop()
+    prompt = await loop.run_in_executor(threads, session.format.prompt, request)
+    return len(prompt.tokens)
+
+
 def merged(events: Iterable[Event]) -> Iterator[Event]:
     """The same events with neighbouring deltas joined: tokens that arrived together leave together,
     so that a fast model never outruns the gateway.
@@ -159,6 +166,7 @@ class _Reading:
                 generation_s=ended.generation_s,
             ),
             warning=self._reader.warning,
+            stop_string=self._stops.hit,
         )
         _log(finished)
         yield finished
@@ -237,13 +245,14 @@ def _max_tokens(
             f"The prompt has {prompt} tokens, this server takes at most "
             f"{limits.max_input_tokens} (MAX_INPUT_TOKENS); shorten the messages."
         )
-    if room < (asked or 1):
-        wanted = f" and the answer may take {asked} more" if asked else ""
+    needed = 1 if request.fit else asked or 1
+    if room < needed:
+        wanted = f" and the answer may take {asked} more" if needed > 1 else ""
         raise _too_long(
             f"The prompt has {prompt} tokens{wanted}, the context holds {context} together; "
             "shorten the messages or lower max_tokens."
         )
-    return asked or min(limits.max_tokens, room)
+    return min(asked or limits.max_tokens, room)
 
 
 def _too_long(message: str) -> ServerError:

@@ -17,7 +17,7 @@ from server.core.errors import ServerError
 from server.core.events import Event
 from server.core.ports import EngineState, EngineStatus, ModelCard
 from server.core.request import GenerationRequest
-from server.engines.generation import GenerationLimits, generate
+from server.engines.generation import GenerationLimits, count, generate
 from server.engines.link import Ending, WorkerLink
 from server.engines.session import Session
 from server.formats.base import Format
@@ -106,6 +106,9 @@ class LocalEngine:
         """Wait until the model is ready or known to be unusable."""
         await self._settled.wait()
         return self.status()
+
+    async def count(self, request: GenerationRequest) -> int:
+        return await count(await self._ready(), request, self._threads)
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
         session = await self._ready()

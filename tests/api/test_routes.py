@@ -174,6 +174,8 @@ async def test_interface_describes_the_body_of_a_request():
     assert described["info"]["title"] == "gpt-api"
     assert set(described["paths"]) == {
         "/v1/chat/completions",
+        "/v1/messages",
+        "/v1/messages/count_tokens",
         "/v1/models",
         "/v1/models/{name}",
         "/health",
