@@ -195,6 +195,13 @@ class Settings(BaseSettings):
         expected="an address or host name",
     )
     port: int = setting(8000, "The port to listen on; 0: any free one.", ge=0, le=65535)
+    ollama_port: int | None = setting(
+        None,
+        "A second port for Ollama's clients, with its interface and /v1 alone; 0: any free one.",
+        example=11434,
+        ge=0,
+        le=65535,
+    )
     root_path: str = setting(
         "",
         "The path under which a reverse proxy publishes this server.",

@@ -5,13 +5,19 @@ from contextlib import AbstractAsyncContextManager
 
 from fastapi import FastAPI
 
-from server.api import chat, errors, messages, models, system
+from server.api import chat, errors, messages, models, ollama, system
 from server.api.deps import Service
 from server.api.middleware import BodyLimit, RequestId, TidyPath
 from server.api.openapi import describe
 from server.api.options import ApiOptions
 from server.auth.keys import KeyTable
 from server.dialects.anthropic_body import CountBody, MessagesBody
+from server.dialects.ollama_body import (
+    OllamaChatBody,
+    OllamaEmbedBody,
+    OllamaGenerateBody,
+    OllamaShowBody,
+)
 from server.dialects.openai_chat_body import ChatBody
 from server.registry import Registry
 
@@ -20,6 +26,10 @@ BODIES = (
     ChatBody,
     MessagesBody,
     CountBody,
+    OllamaChatBody,
+    OllamaGenerateBody,
+    OllamaShowBody,
+    OllamaEmbedBody,
 )
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -41,6 +51,7 @@ def build(
     for router in (chat.router, messages.router, models.router):
         app.include_router(router, prefix="/v1")
         app.include_router(router, include_in_schema=False)
+    app.include_router(ollama.router)
     app.include_router(system.router)
     errors.install(app)
     describe(app, *BODIES)

@@ -178,6 +178,13 @@ async def test_interface_describes_the_body_of_a_request():
         "/v1/messages/count_tokens",
         "/v1/models",
         "/v1/models/{name}",
+        "/api/chat",
+        "/api/generate",
+        "/api/embed",
+        "/api/show",
+        "/api/tags",
+        "/api/ps",
+        "/api/version",
         "/health",
         "/healthz",
     }
