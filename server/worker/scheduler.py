@@ -5,6 +5,7 @@ A step is plan -> run -> advance; what went wrong in between comes back as fail,
 Every accepted request ends exactly once, in a `Step` of `report`.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 from server.worker.admission import Limits
@@ -13,14 +14,15 @@ from server.worker.messages import Ended, EndReason, Step, Submit, Token
 from server.worker.pace import Pace
 from server.worker.ports import Batch, Runner, Sample
 from server.worker.prefix_store import PrefixStore
+from server.worker.queue import Queue
 from server.worker.reuse import Reuse
 from server.worker.sequence import Sequence
 from server.worker.slots import Slots
 
 
 class Scheduler:
-    """Requests that the gate let in, first come first served, over the slots of one runner. What
-    the store has of their prompts is not computed again.
+    """Requests that the gate let in, over the slots of one runner. What the store has of their
+    prompts is not computed again.
     """
 
     def __init__(
@@ -38,9 +40,10 @@ class Scheduler:
         self._batch_tokens = runner.batch_tokens
         self._slots = Slots(limits.slots, runner)
         self._reuse = Reuse(runner, store, self._slots, limits.max_stall_s, clock)
-        self._waiting: dict[int, Sequence] = {}
+        self._queue = Queue(limits.owner_slots)
         self._alive: dict[int, Sequence] = {}
         self._planned_at = 0.0
+        self._stalls = 0
         self._tokens: list[Token] = []
         self._ended: list[Ended] = []
 
@@ -56,7 +59,8 @@ class Scheduler:
     def submit(self, submit: Submit) -> None:
         """Take in a request that has passed the gate."""
         sequence = Sequence(submit, self._clock())
-        self._alive[submit.id] = self._waiting[submit.id] = sequence
+        self._alive[submit.id] = sequence
+        self._queue.put(sequence)
 
     def cancel(self, request: int) -> None:
         """End this request; unknown and ended ones are ignored."""
@@ -79,12 +83,15 @@ class Scheduler:
             spans = [sequence.span(1) for sequence in streams]
             return Batch(spans, len(spans), 0) if spans else None
         allowance = self.pace.allowance(len(streams), self._batch_tokens)
-        return self._batch(self._slots, _shares(prompts, allowance))
+        return self._batch(self._slots, self._shares(prompts, allowance))
 
     def advance(self, batch: Batch, samples: list[Sample]) -> None:
         """Take the results of the planned batch."""
         now = self._clock()
-        self.pace.observe(batch.streams, batch.prompt_tokens, now - self._planned_at)
+        taken_s = now - self._planned_at
+        self.pace.observe(batch.streams, batch.prompt_tokens, taken_s)
+        if batch.streams and taken_s > self.pace.max_stall_s:
+            self._stalls += 1
         drawn = iter(samples)
         for span in batch.spans:
             sequence = self._slots[span.slot]
@@ -124,7 +131,8 @@ class Scheduler:
             tokens=self._tokens,
             ended=self._ended,
             running=self._slots.occupied,
-            waiting=len(self._waiting),
+            waiting=len(self._queue),
+            stalls=self._stalls,
             prefixes=self._store.news(),
         )
         self._tokens, self._ended = [], []
@@ -139,10 +147,13 @@ class Scheduler:
         return [sequence for sequence in self._slots if sequence.slot in slots]
 
     def _admit(self) -> None:
-        while self._waiting and self._slots.free:
-            request, sequence = next(iter(self._waiting.items()))
+        while self._slots.free and len(self._queue):
+            running = Counter(sequence.owner for sequence in self._slots)
+            sequence = self._queue.first(running)
+            if sequence is None:
+                return
             self._slots.occupy(sequence, self._clock())
-            del self._waiting[request]
+            self._queue.serve(sequence)
             self._reuse.start(sequence)
 
     def _batch(self, sequences: Iterable[Sequence], shares: dict[int, int]) -> Batch:
@@ -173,20 +184,27 @@ class Scheduler:
         now = self._clock()
         del self._alive[sequence.id]
         self._ended.append(sequence.ended(reason, message, now))
-        if self._waiting.pop(sequence.id, None) is None:
+        if self._queue.remove(sequence):
+            self._gate.leave(sequence.id, None)
+        else:
             occupied_s = now - sequence.submitted_at - self._ended[-1].queue_s
             self._slots.release(sequence)
             self._gate.leave(sequence.id, occupied_s)
-        else:
-            self._gate.leave(sequence.id, None)
 
+    def _shares(self, prompts: list[Sequence], allowance: int) -> dict[int, int]:
+        """The tokens each prompt may compute, by slot. The one that is done soonest comes first;
+        but whoever has waited as long as its own prompt takes is passed by nobody who comes then.
+        """
+        token_s, now = self.pace.prompt_token_s or 0.0, self._planned_at
 
-def _shares(prompts: list[Sequence], allowance: int) -> dict[int, int]:
-    """The tokens each prompt may compute, by slot: those with the least left come first."""
-    shares = {}
-    for sequence in sorted(prompts, key=lambda sequence: sequence.pending):
-        shares[sequence.slot] = share = min(sequence.stretch, allowance)
-        allowance -= share
-        if allowance == 0:
-            break
-    return shares
+        def urgency(sequence: Sequence) -> tuple[float, int]:
+            waited_s = now - (now if sequence.admitted_at is None else sequence.admitted_at)
+            return sequence.pending * token_s - waited_s, sequence.pending
+
+        shares = {}
+        for sequence in sorted(prompts, key=urgency):
+            shares[sequence.slot] = share = min(sequence.stretch, allowance)
+            allowance -= share
+            if allowance == 0:
+                break
+        return shares

@@ -26,6 +26,7 @@ class Sequence:
         "hold",
         "id",
         "left",
+        "owner",
         "path",
         "points",
         "prompt_tokens",
@@ -44,6 +45,7 @@ class Sequence:
         self.prompt_tokens = len(submit.prompt)
         self.path = pack(submit.prompt)
         self.salt = submit.salt
+        self.owner = submit.owner
         self.boundaries = submit.boundaries
         self.points: list[int] = []
         self.hold: Hold | None = None
