@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from math import inf, isfinite
 
 from server.worker.messages import RefusalKind, Refused, SamplerOptions, Submit
+from server.worker.rule_limits import constraints_fault
 
 # llama.cpp computes with 32-bit floats: inside these bounds no logit becomes infinite or NaN.
 BOUNDS: dict[str, tuple[float, float]] = {
@@ -48,6 +49,7 @@ def refusal(submit: Submit, limits: Limits) -> Refused | None:
         return _refused(submit, "context_too_long", length)
     fault = _request_fault(submit, limits.vocabulary_size)
     fault = fault or _sampler_fault(submit.sampler, limits.vocabulary_size)
+    fault = fault or constraints_fault(submit, limits.vocabulary_size)
     return _refused(submit, "invalid", fault) if fault else None
 
 

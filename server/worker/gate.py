@@ -6,9 +6,14 @@ from collections import Counter
 from collections.abc import Callable
 from math import ceil
 from threading import Lock
+from typing import TypeAlias
 
 from server.worker.admission import Limits, refusal
-from server.worker.messages import Accepted, Refused, Submit
+from server.worker.messages import Accepted, Grammar, Refused, Submit
+from server.worker.rule_limits import grammars
+
+# Why a grammar cannot be used, if it cannot. Called while the engine computes.
+Check: TypeAlias = Callable[[Grammar], str | None]
 
 # Weight of the newest ended request in the estimate of how long one holds its slot.
 OCCUPANCY_WEIGHT = 0.3
@@ -18,9 +23,12 @@ LEAST_RETRY_S = 1.0
 class Gate:
     """Counts the requests from acceptance to end. Any thread may call it."""
 
-    def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, limits: Limits, clock: Callable[[], float], check: Check | None = None
+    ) -> None:
         self._limits = limits
         self._clock = clock
+        self._check = check
         self._lock = Lock()
         # Owner and time of entry by id, in order of entry.
         self._inside: dict[int, tuple[bytes, float]] = {}
@@ -28,7 +36,7 @@ class Gate:
 
     def enter(self, submit: Submit) -> Accepted | Refused:
         """Let a request in, or say why not. One that is in must `leave`."""
-        if refused := refusal(submit, self._limits):
+        if refused := refusal(submit, self._limits) or self._grammar_refusal(submit):
             return refused
         with self._lock:
             if submit.id in self._inside:
@@ -46,6 +54,13 @@ class Gate:
             if occupied_s is not None:
                 known = occupied_s if self._occupancy_s is None else self._occupancy_s
                 self._occupancy_s = known + OCCUPANCY_WEIGHT * (occupied_s - known)
+
+    def _grammar_refusal(self, submit: Submit) -> Refused | None:
+        if self._check is not None:
+            for grammar in grammars(submit):
+                if fault := self._check(grammar):
+                    return Refused(id=submit.id, kind="invalid", message=fault)
+        return None
 
     def _busy(self, submit: Submit) -> Refused | None:
         limits = self._limits

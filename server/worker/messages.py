@@ -76,7 +76,8 @@ class SamplerOptions(Frame, frozen=True, kw_only=True):
 class Grammar(Frame, frozen=True, kw_only=True):
     """What text may be drawn: llama.cpp's GBNF or a JSON schema. Where it may end, drawing any of
     the request's `stop_ids` or `end` ends it; where it must end, nothing is drawn. Either way `end`
-    is written then (one token), and nothing is constrained any more.
+    is written then (one token, which may complete a rule's suffix), and nothing is constrained any
+    more.
     """
 
     kind: Literal["gbnf", "json_schema"]
@@ -86,10 +87,12 @@ class Grammar(Frame, frozen=True, kw_only=True):
 
 class Rule(Frame, frozen=True, kw_only=True):
     """When what was generated ends with `suffix`, `force` is written next, and what comes after
-    that is drawn within `grammar`. With `instead` the suffix's last token, just drawn, is not kept.
+    that is drawn within `grammar`; what an earlier rule's grammar constrained is over. With
+    `instead` the suffix's last token, just drawn, is not kept.
 
     An empty suffix is the start of the answer. A rule applies every time; the first that matches
-    wins. While tokens are forced no rule applies; the last forced token may complete a suffix.
+    wins. While tokens are forced no rule applies; the last forced token may complete a suffix, but
+    of no rule with `instead`: it stands. After a stop id nothing applies, unless it is replaced.
     """
 
     suffix: list[int]
@@ -100,7 +103,8 @@ class Rule(Frame, frozen=True, kw_only=True):
 
 class Budget(Frame, frozen=True, kw_only=True):
     """Once `tokens` were generated in all, a stretch that `begin` opened and `end` has not closed
-    is left: `force` is written, also when it is opened only then.
+    is left: `force` is written, also when it is opened only then. Rules come first. An empty
+    `begin` is the start of the answer; an empty `end` never comes.
     """
 
     tokens: int
@@ -110,7 +114,10 @@ class Budget(Frame, frozen=True, kw_only=True):
 
 
 class Minimum(Frame, frozen=True, kw_only=True):
-    """No stop id is drawn until so many tokens were generated after the last `after`."""
+    """No stop id is drawn, nor what ends a grammar, until so many tokens were generated after the
+    last `after`; an empty `after` is the start of the answer. A grammar that leaves nothing else to
+    draw ends all the same.
+    """
 
     tokens: int
     after: list[int]
