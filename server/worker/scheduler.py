@@ -166,12 +166,12 @@ class Scheduler:
         return [sequence for sequence in self._slots if sequence.slot in slots]
 
     def _admit(self) -> None:
-        while self._slots.free and len(self._queue):
+        while len(self._queue) and self._slots.free:
             running = Counter(sequence.owner for sequence in self._slots)
             sequence = self._queue.first(running)
             if sequence is None:
                 return
-            self._slots.occupy(sequence, self._clock())
+            self._slots.occupy(self._reuse.choose(sequence), sequence, self._clock())
             self._queue.serve(sequence)
             if end := self._answers.open(sequence):
                 self._end(sequence, end.reason, end.message)
@@ -203,5 +203,6 @@ class Scheduler:
             self._gate.leave(sequence.id, None)
         else:
             occupied_s = now - sequence.submitted_at - self._ended[-1].queue_s
+            self._reuse.leave(sequence, sound=reason != "failed")
             self._slots.release(sequence)
             self._gate.leave(sequence.id, occupied_s)
