@@ -45,6 +45,8 @@ class ModelOptions(Frame, frozen=True, kw_only=True):
     cpu_moe_layers: int
     weight_repack: Literal["auto", "on", "off"]
     queue_limit: int
+    queue_deadline_s: float | None = None
+    owner_slots: int | None = None
     max_stall_ms: int | None = None
     prefixes: PrefixOptions = PrefixOptions()
 
@@ -126,7 +128,8 @@ class Submit(Frame, frozen=True, kw_only=True):
     as its last token).
 
     `top_logprobs` None: no logprobs; n: the chosen token's and the n likeliest. What is computed is
-    shared with requests of the same `salt` only; `boundaries` are token counts at which other
+    shared with requests of the same `salt` only; slots are shared out between those of different
+    `owner` in turn; `boundaries` are token counts at which other
     prompts may part from this one. Forced tokens are reported like drawn ones and count towards
     `max_tokens`. `speculate`: tokens may be guessed from earlier text and verified, which changes
     nothing in the answer.
@@ -139,6 +142,7 @@ class Submit(Frame, frozen=True, kw_only=True):
     sampler: SamplerOptions
     top_logprobs: int | None = None
     salt: bytes = b""
+    owner: bytes = b""
     boundaries: list[int] = []
     rules: list[Rule] = []
     budget: Budget | None = None
@@ -237,8 +241,9 @@ class Ended(Frame, frozen=True, kw_only=True):
 
 
 class Step(Frame, frozen=True, kw_only=True):
-    """What the last step or steps brought: tokens in order, then the sequences that ended; and the
-    counters of the prefix store where they have changed.
+    """What the last step or steps brought: tokens in order, then the sequences that ended; how many
+    steps so far held streams up for longer than was meant; and the counters of the prefix store
+    where they have changed.
 
     A fast model's steps come several to a frame, so that frames are not what costs.
     """
@@ -247,6 +252,7 @@ class Step(Frame, frozen=True, kw_only=True):
     ended: list[Ended]
     running: int
     waiting: int
+    stalls: int = 0
     prefixes: PrefixCounters | None = None
 
 

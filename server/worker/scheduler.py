@@ -4,6 +4,7 @@ clock it is given. A step is plan -> run -> advance; what went wrong in between 
 rewind or abandon. Every accepted request ends exactly once, in a `Step` of `report`.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 from server.worker.admission import Limits
@@ -13,14 +14,15 @@ from server.worker.messages import Ended, EndReason, Step, Submit
 from server.worker.pace import Pace
 from server.worker.ports import Batch, Logits, Runner
 from server.worker.prefix_store import PrefixStore
+from server.worker.queue import Queue
 from server.worker.reuse import Reuse
 from server.worker.sequence import Sequence
 from server.worker.slots import Slots
 
 
 class Scheduler:
-    """Requests that the gate let in, first come first served, over the slots of one runner. What
-    the store has of their prompts is not computed again.
+    """Requests that the gate let in, over the slots of one runner. What the store has of their
+    prompts is not computed again.
     """
 
     def __init__(
@@ -39,10 +41,11 @@ class Scheduler:
         self._compile = runner.compile
         self._slots = Slots(limits.slots, runner)
         self._reuse = Reuse(runner, store, self._slots, limits.max_stall_s, clock)
-        self._waiting: dict[int, Sequence] = {}
+        self._queue = Queue(limits.owner_slots)
         self._alive: dict[int, Sequence] = {}
         self._planned_at = 0.0
         self._answers = Answers()
+        self._stalls = 0
         self._ended: list[Ended] = []
 
     @property
@@ -57,7 +60,8 @@ class Scheduler:
     def submit(self, submit: Submit) -> None:
         """Take in a request that has passed the gate."""
         sequence = Sequence(submit, self._clock(), self._compile)
-        self._alive[submit.id] = self._waiting[submit.id] = sequence
+        self._alive[submit.id] = sequence
+        self._queue.put(sequence)
 
     def cancel(self, request: int) -> None:
         """End this request; unknown and ended ones are ignored."""
@@ -85,7 +89,7 @@ class Scheduler:
         shares = _forced_shares(forced, allowance)
         allowance -= sum(shares.values())
         if allowance:
-            shares |= _shares(prompts, allowance)
+            shares |= self._shares(prompts, allowance)
         return self._batch(self._slots, shares)
 
     def advance(self, batch: Batch, logits: Logits) -> None:
@@ -99,8 +103,10 @@ class Scheduler:
         now = self._clock()
         self._draw(batch, logits, now)
         # Drawing counts: over a large vocabulary it takes its time. Snapshots do not.
-        seconds = computed_s + self._clock() - now
-        self.pace.observe(batch.streams, batch.prompt_tokens, seconds)
+        taken_s = computed_s + self._clock() - now
+        self.pace.observe(batch.streams, batch.prompt_tokens, taken_s)
+        if batch.streams and taken_s > self.pace.max_stall_s:
+            self._stalls += 1
 
     def fail(self, batch: Batch, message: str) -> None:
         """The batch was not computed. Each of its sequences is tried again alone, from its start,
@@ -132,7 +138,8 @@ class Scheduler:
             tokens=self._answers.take_news(),
             ended=self._ended,
             running=self._slots.occupied,
-            waiting=len(self._waiting),
+            waiting=len(self._queue),
+            stalls=self._stalls,
             prefixes=self._store.news(),
         )
         self._ended = []
@@ -160,10 +167,13 @@ class Scheduler:
         return [sequence for sequence in self._slots if sequence.slot in slots]
 
     def _admit(self) -> None:
-        while self._waiting and self._slots.free:
-            request, sequence = next(iter(self._waiting.items()))
+        while self._slots.free and len(self._queue):
+            running = Counter(sequence.owner for sequence in self._slots)
+            sequence = self._queue.first(running)
+            if sequence is None:
+                return
             self._slots.occupy(sequence, self._clock())
-            del self._waiting[request]
+            self._queue.serve(sequence)
             if end := self._answers.open(sequence):
                 self._end(sequence, end.reason, end.message)
             else:
@@ -190,12 +200,30 @@ class Scheduler:
         now = self._clock()
         del self._alive[sequence.id]
         self._ended.append(sequence.ended(reason, message, now))
-        if self._waiting.pop(sequence.id, None) is None:
+        if self._queue.remove(sequence):
+            self._gate.leave(sequence.id, None)
+        else:
             occupied_s = now - sequence.submitted_at - self._ended[-1].queue_s
             self._slots.release(sequence)
             self._gate.leave(sequence.id, occupied_s)
-        else:
-            self._gate.leave(sequence.id, None)
+
+    def _shares(self, prompts: list[Sequence], allowance: int) -> dict[int, int]:
+        """The tokens each prompt may compute, by slot. The one that is done soonest comes first;
+        but whoever has waited as long as its own prompt takes is passed by nobody who comes then.
+        """
+        token_s, now = self.pace.prompt_token_s or 0.0, self._planned_at
+
+        def urgency(sequence: Sequence) -> tuple[float, int]:
+            waited_s = now - (now if sequence.admitted_at is None else sequence.admitted_at)
+            return sequence.pending * token_s - waited_s, sequence.pending
+
+        shares = {}
+        for sequence in sorted(prompts, key=urgency):
+            shares[sequence.slot] = share = min(sequence.stretch, allowance)
+            allowance -= share
+            if allowance == 0:
+                break
+        return shares
 
 
 def _forced_shares(streams: list[Sequence], allowance: int) -> dict[int, int]:
@@ -204,15 +232,4 @@ def _forced_shares(streams: list[Sequence], allowance: int) -> dict[int, int]:
     for sequence in streams:
         shares[sequence.slot] = share = min(sequence.pending - 1, allowance)
         allowance -= share
-    return shares
-
-
-def _shares(prompts: list[Sequence], allowance: int) -> dict[int, int]:
-    """The tokens each prompt may compute, by slot: those with the least left come first."""
-    shares = {}
-    for sequence in sorted(prompts, key=lambda sequence: sequence.pending):
-        shares[sequence.slot] = share = min(sequence.stretch, allowance)
-        allowance -= share
-        if allowance == 0:
-            break
     return shares

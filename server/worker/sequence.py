@@ -30,6 +30,7 @@ class Sequence:
         "id",
         "left",
         "opening",
+        "owner",
         "path",
         "points",
         "prompt_tokens",
@@ -49,6 +50,7 @@ class Sequence:
         self.prompt_tokens = len(submit.prompt)
         self.path = pack(submit.prompt)
         self.salt = submit.salt
+        self.owner = submit.owner
         self.boundaries = submit.boundaries
         self.points: list[int] = []
         self.hold: Hold | None = None

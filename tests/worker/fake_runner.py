@@ -4,6 +4,7 @@ answer can be computed on paper. It refuses what a real one would silently get w
 
 from array import array
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from server.worker.admission import Limits
 from server.worker.gate import Gate
@@ -271,10 +272,10 @@ class Desk:
         self,
         slots: int = 4,
         batch_tokens: int = 64,
-        queue_limit: int = 100,
         max_stall_s: float = 0.7,
         snapshot_bytes: int = 0,
         shelf: Shelf | None = None,
+        **limits_given: Any,
     ) -> None:
         self.clock = Clock()
         self.runner = FakeRunner(slots, batch_tokens, self.clock)
@@ -282,14 +283,15 @@ class Desk:
             slots=slots,
             context_length=5000,
             vocabulary_size=VOCABULARY,
-            queue_limit=queue_limit,
             max_stall_s=max_stall_s,
+            **{"queue_limit": 100, **limits_given},
         )
-        self.gate = Gate(limits)
+        self.gate = Gate(limits, self.clock)
         self.store = PrefixStore(snapshot_bytes, shelf or NoShelf())
         self.scheduler = Scheduler(self.runner, limits, self.gate, self.store, self.clock)
         self.tokens: dict[int, list[int]] = {}
         self.ended: dict[int, Ended] = {}
+        self.stalls = 0
 
     def submit(
         self, request: int, prompt: Sequence[int], count: int = 5, **fields: object
@@ -324,6 +326,7 @@ class Desk:
 
     def keep(self, step: Step) -> None:
         """Remember a report, and that it may follow those before."""
+        self.stalls = step.stalls
         for token in step.tokens:
             assert token.id not in self.ended, "a token after the end"
             self.tokens.setdefault(token.id, []).append(token.token)

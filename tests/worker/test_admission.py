@@ -7,7 +7,7 @@ from server.worker.admission import Limits, refusal
 from server.worker.gate import Gate
 from server.worker.messages import Accepted, Budget, Grammar, Minimum, Refused, Rule
 from server.worker.rule_limits import LONGEST_IDS
-from tests.worker.fake_runner import GREEDY, VOCABULARY, alphabet, submission
+from tests.worker.fake_runner import GREEDY, VOCABULARY, Clock, alphabet, submission
 
 LIMITS = Limits(
     slots=1, context_length=100, vocabulary_size=VOCABULARY, queue_limit=1, max_stall_s=1.0
@@ -135,7 +135,7 @@ def test_a_grammar_that_does_not_compile_is_refused_at_the_gate() -> None:
     def check(grammar: Grammar) -> str | None:
         return f"{grammar.text} is no grammar." if grammar.text == "nonsense" else None
 
-    gate = Gate(LIMITS, check)
+    gate = Gate(LIMITS, Clock(), check)
     good, bad = (Rule(suffix=[1], grammar=alphabet(text, 2)) for text in ("sense", "nonsense"))
     assert gate.enter(submission(1, [1], rules=[good])) == Accepted(id=1)
     refused = gate.enter(submission(2, [1], rules=[good, bad]))
