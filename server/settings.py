@@ -4,9 +4,7 @@ An environment variable is its field's name in capitals. Where values come from:
 """
 
 from pathlib import Path
-from typing import Any
 
-from pydantic import Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from server import __version__
@@ -30,20 +28,11 @@ from server.settings_values import (
     Sharing,
     Size,
     SizeOrAuto,
+    setting,
 )
 from server.worker.messages import ModelOptions, PrefixOptions
 
 MIB = 1024 * 1024
-
-
-def setting(default: object, description: str, /, **more: Any) -> Any:
-    """A field. `example`: shown where there is no default; `expected`: says a good value in words;
-    `secret`: never shown, and not taken from the command line.
-    """
-    extra: dict[str, Any] = {
-        key: more.pop(key) for key in ("example", "expected", "secret") if key in more
-    }
-    return Field(default, description=description, json_schema_extra=extra, **more)
 
 
 class Settings(BaseSettings):
@@ -108,8 +97,20 @@ class Settings(BaseSettings):
         example=700,
         ge=1,
     )
+    n_parallel_per_key: int | None = setting(
+        None,
+        "How many of them may be one key's; unset: all. Free places go to the keys in turn.",
+        example=2,
+        ge=1,
+    )
     max_queue: int = setting(
         64, "Requests that may wait for a free place; the next one is told to come back.", ge=0
+    )
+    max_queue_seconds: float = setting(
+        600.0,
+        "A request that would wait longer than this is told to come back at once.",
+        gt=0,
+        allow_inf_nan=False,
     )
 
     # --- computed prompts
@@ -261,6 +262,8 @@ class Settings(BaseSettings):
             cpu_moe_layers=self.n_cpu_moe,
             weight_repack=self.weight_repack,
             queue_limit=self.max_queue,
+            queue_deadline_s=self.max_queue_seconds,
+            owner_slots=self.n_parallel_per_key,
             max_stall_ms=self.max_stall_ms,
             prefixes=PrefixOptions(
                 memory_bytes=self.prefix_cache_ram.bytes,
@@ -294,6 +297,13 @@ class Settings(BaseSettings):
             repeat_last_n=64,
             frequency_penalty=self.default_frequency_penalty,
             presence_penalty=self.default_presence_penalty,
+            dry_multiplier=0.0,
+            dry_base=1.75,
+            dry_allowed_length=2,
+            dry_penalty_last_n=64,
+            top_n_sigma=0.0,
+            xtc_probability=0.0,
+            xtc_threshold=0.1,
             mirostat=0,
             mirostat_tau=5.0,
             mirostat_eta=0.1,

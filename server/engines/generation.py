@@ -32,7 +32,7 @@ from server.worker.messages import Accepted, Ended, SamplerOptions, Submit, Toke
 log = logging.getLogger(__name__)
 
 SEED_BITS = 32
-SALT_BYTES = 16
+MARK_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,14 +224,15 @@ def _submission(
         stop_ids=list(prompt.stop_ids),
         sampler=_sampler(request.sampling.filled(limits.sampling), session.card.vocabulary_size),
         top_logprobs=request.logprobs,
-        salt=b"" if limits.shared_prefixes else _salt(request.owner),
+        salt=b"" if limits.shared_prefixes else _mark(request.owner),
+        owner=_mark(request.owner),
         boundaries=list(prompt.boundaries),
     )
 
 
-def _salt(owner: str) -> bytes:
-    """Names an owner where it is written down, without telling who it is."""
-    return sha256(f"prefixes of {owner}".encode()).digest()[:SALT_BYTES] if owner else b""
+def _mark(owner: str) -> bytes:
+    """Tells an owner apart where it is written down, without telling who it is."""
+    return sha256(f"prefixes of {owner}".encode()).digest()[:MARK_BYTES] if owner else b""
 
 
 def _max_tokens(
