@@ -112,8 +112,6 @@ def _effort(body: CountBody, asked: Asked, rules: Rules) -> Effort:
         if named not in _EFFORTS:
             raise invalid_value("output_config.effort", f"it must be one of {', '.join(_EFFORTS)}")
         return _EFFORTS[named]
-    if body.thinking is not None and body.thinking.type == "disabled":
-        return "low"
     budget = _budget(body.thinking)
     if budget is not None:
         return "low" if budget <= _LOW_BUDGET else "medium" if budget <= _MEDIUM_BUDGET else "high"
@@ -121,6 +119,9 @@ def _effort(body: CountBody, asked: Asked, rules: Rules) -> Effort:
 
 
 def _budget(thinking: ThinkingOptions | None) -> int | None:
+    """Tokens; 0 for a client that wants no thinking, None for one that does not say."""
+    if thinking is not None and thinking.type == "disabled":
+        return 0
     if thinking is None or thinking.type != "enabled":
         return None
     if thinking.budget_tokens is None:

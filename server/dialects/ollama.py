@@ -24,7 +24,12 @@ from server.dialects.ollama_body import (
     unknown_fields,
 )
 from server.dialects.ollama_errors import lacks, refused
-from server.dialects.ollama_fields import keep_alive_seconds, logprobs, output, thinking
+from server.dialects.ollama_fields import (
+    keep_alive_seconds,
+    to_logprobs,
+    to_output,
+    to_thinking,
+)
 from server.dialects.ollama_messages import to_messages, to_tools
 from server.dialects.ollama_options import read_options
 from server.dialects.ollama_reply import (
@@ -103,26 +108,27 @@ def _call(
 ) -> Call:
     unknown = unknown_fields(body, strict=rules.strict_params)
     keep_alive_seconds(body.keep_alive)
-    effort, shown = thinking(body.think, asked.effort_suffix or rules.effort_default)
+    thinking = to_thinking(body.think, asked.effort_suffix or rules.effort_default)
     options = read_options(body.options, rules)
     request = GenerationRequest(
         id=asked.id,
         owner=asked.owner,
         conversation=Conversation(messages=messages, tools=tools),
-        effort=effort,
+        effort=thinking.effort,
         max_tokens=options.max_tokens,
         fit=True,
-        output=output(body.format),
+        reasoning_budget=thinking.budget,
+        output=to_output(body.format),
         stop=options.stop,
         sampling=options.sampling,
-        logprobs=logprobs(body),
+        logprobs=to_logprobs(body),
     )
     is_chat = isinstance(body, OllamaChatBody)
     style = OllamaStyle(
         endpoint="chat" if is_chat else "generate",
         model=asked.model,
         clock=asked.clock,
-        thinking=shown,
+        thinking=thinking.shown,
         logprobs=request.logprobs is not None,
         context=None if is_chat else _context(messages),
     )

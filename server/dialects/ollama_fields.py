@@ -6,6 +6,7 @@ Knows neither messages nor prompts.
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from server.core.request import Effort, JsonOutput
@@ -15,8 +16,6 @@ from server.dialects.openai_json import Body, read
 
 MOST_LOGPROBS = 20
 
-# (the effort, whether the thinking is shown). This model cannot help thinking: it thinks briefly.
-_THOUGHTLESS: tuple[Effort, bool] = ("low", False)
 _EFFORTS: Mapping[str, Effort] = {"low": "low", "medium": "medium", "high": "high", "max": "high"}
 
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -33,14 +32,23 @@ def read_request(raw: bytes, model: type[Body]) -> Body:
     return read(raw, model)
 
 
-def thinking(value: Any, default: Effort) -> tuple[Effort, bool]:
-    """How long to think and whether to show it. Errors: ServerError invalid."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thinking:
+    """How long to think, at most how many tokens, and whether to show it."""
+
+    effort: Effort
+    budget: int | None = None
+    shown: bool = True
+
+
+def to_thinking(value: Any, default: Effort) -> Thinking:
+    """What `think` asks for. Errors: ServerError invalid."""
     if value is None or value is True or value == "":
-        return default, True
+        return Thinking(effort=default)
     if value is False:
-        return _THOUGHTLESS
+        return Thinking(effort="low", budget=0, shown=False)
     if isinstance(value, str) and value in _EFFORTS:
-        return _EFFORTS[value], True
+        return Thinking(effort=_EFFORTS[value])
     shown = value[:40] if isinstance(value, str) else _compact(value)
     raise refused(
         f'invalid think value: "{shown}" (must be "high", "medium", "low", "max", true, or false)',
@@ -48,7 +56,7 @@ def thinking(value: Any, default: Effort) -> tuple[Effort, bool]:
     )
 
 
-def output(value: Any) -> JsonOutput | None:
+def to_output(value: Any) -> JsonOutput | None:
     """What `format` asks for. Errors: ServerError invalid."""
     if value is None or value == "":
         return None
@@ -62,7 +70,7 @@ def output(value: Any) -> JsonOutput | None:
     )
 
 
-def logprobs(body: OllamaAnswerBody) -> int | None:
+def to_logprobs(body: OllamaAnswerBody) -> int | None:
     """How many alternatives to each token, if log probabilities are wanted at all."""
     top = body.top_logprobs or 0
     if not 0 <= top <= MOST_LOGPROBS:

@@ -51,7 +51,7 @@ def test_sampling(body: dict[str, Any], expected: Sampling):
     ("body", "effort", "budget", "shown"),
     [
         ({}, "high", None, False),
-        ({"thinking": {"type": "disabled"}}, "low", None, False),
+        ({"thinking": {"type": "disabled"}}, "low", 0, False),
         ({"thinking": {"type": "adaptive"}}, "high", None, True),
         ({"thinking": {"type": "adaptive", "display": "omitted"}}, "high", None, False),
         ({"thinking": {"type": "enabled", "budget_tokens": 1024}}, "low", 1024, True),

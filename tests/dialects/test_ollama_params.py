@@ -60,6 +60,7 @@ def test_streams_unless_told_otherwise():
 def test_think(think: Any, effort: Effort, shown: bool):
     made = chat({"think": think}, effort_default="high")
     assert made.requests[0].effort == effort
+    assert made.requests[0].reasoning_budget == (None if shown else 0)
     assert made.reply.style.thinking is shown
 
 
