@@ -78,7 +78,9 @@ def tags_body(models: Sequence[OllamaModel]) -> bytes:
 
 
 def ps_body(models: Sequence[OllamaModel]) -> bytes:
-    """The loaded models. Where their weights lie is not known: what is counted is that they do."""
+    """The loaded models. How much of one lies on a graphics card is not known here: `size_vram` is
+    always 0.
+    """
     listed = [
         _identity(model)
         | {

@@ -6,6 +6,7 @@ Values out of range are moved into it, as Ollama's sampler does. What would load
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from server.core.request import Sampling
@@ -147,7 +148,8 @@ def _whole_within(value: int | None, least: int, most: int) -> int | None:
 
 
 def _integer(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    whole = isinstance(value, int) or (isinstance(value, float) and isfinite(value))
+    if isinstance(value, bool) or not whole:
         raise _wrong_type(name, "integer")
     return int(value)
 
