@@ -60,6 +60,7 @@ TOP = frozenset(
         "settings_load",
         "settings_machine",
         "settings_model_file",
+        "settings_slices",
         "settings_table",
         "settings_values",
     }

@@ -33,6 +33,13 @@ class Sampling:
     mirostat: int | None = None
     mirostat_tau: float | None = None
     mirostat_eta: float | None = None
+    top_n_sigma: float | None = None
+    xtc_probability: float | None = None
+    xtc_threshold: float | None = None
+    dry_multiplier: float | None = None
+    dry_base: float | None = None
+    dry_allowed_length: int | None = None
+    dry_penalty_last_n: int | None = None
     seed: int | None = None
     logit_bias: Mapping[int, float] = field(default_factory=dict)
 
@@ -46,11 +53,15 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonOutput:
-    """The visible answer is one JSON value: of this schema, or any object where there is none."""
+    """The visible answer is one JSON value: of this schema, or any object where there is none.
+
+    `path` is where the client wrote the schema, for what is wrong with it.
+    """
 
     schema: JsonSchema | None = None
     name: str = ""
     description: str | None = None
+    path: str = field(default="response_format", compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
