@@ -5,9 +5,7 @@ what each part gets of them: settings_slices.py.
 """
 
 from pathlib import Path
-from typing import Any
 
-from pydantic import Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from server.auth.key_text import SHAPE as KEY_TABLE_SHAPE
@@ -27,19 +25,10 @@ from server.settings_values import (
     Sharing,
     Size,
     SizeOrAuto,
+    setting,
 )
 
 MIB = 1024 * 1024
-
-
-def setting(default: object, description: str, /, **more: Any) -> Any:
-    """A field. `example`: shown where there is no default; `expected`: says a good value in words;
-    `secret`: never shown, and not taken from the command line.
-    """
-    extra: dict[str, Any] = {
-        key: more.pop(key) for key in ("example", "expected", "secret") if key in more
-    }
-    return Field(default, description=description, json_schema_extra=extra, **more)
 
 
 class Settings(BaseSettings):
@@ -104,8 +93,20 @@ class Settings(BaseSettings):
         example=700,
         ge=1,
     )
+    n_parallel_per_key: int | None = setting(
+        None,
+        "How many of them may be one key's; unset: all. Free places go to the keys in turn.",
+        example=2,
+        ge=1,
+    )
     max_queue: int = setting(
         64, "Requests that may wait for a free place; the next one is told to come back.", ge=0
+    )
+    max_queue_seconds: float = setting(
+        600.0,
+        "A request that would wait longer than this is told to come back at once.",
+        gt=0,
+        allow_inf_nan=False,
     )
 
     # --- computed prompts

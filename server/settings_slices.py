@@ -20,6 +20,8 @@ def model_options(settings: Settings) -> ModelOptions:
         cpu_moe_layers=settings.n_cpu_moe,
         weight_repack=settings.weight_repack,
         queue_limit=settings.max_queue,
+        queue_deadline_s=settings.max_queue_seconds,
+        owner_slots=settings.n_parallel_per_key,
         max_stall_ms=settings.max_stall_ms,
         prefixes=PrefixOptions(
             memory_bytes=settings.prefix_cache_ram.bytes,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from server.auth.key_text import read_table
 from server.auth.keys import KeyTable
@@ -109,3 +109,13 @@ SizeOrAuto: TypeAlias = Annotated[Size, _from_text(read_size_or_auto)]
 Bytes: TypeAlias = Annotated[Size, _from_text(read_size)]
 Folder: TypeAlias = Annotated[Path, _from_text(read_folder)]
 DefaultEffort: TypeAlias = Annotated[Literal["low", "medium", "high"], _from_text(_lower)]
+
+
+def setting(default: object, description: str, /, **more: Any) -> Any:
+    """A field. `example`: shown where there is no default; `expected`: says a good value in words;
+    `secret`: never shown, and not taken from the command line.
+    """
+    extra: dict[str, Any] = {
+        key: more.pop(key) for key in ("example", "expected", "secret") if key in more
+    }
+    return Field(default, description=description, json_schema_extra=extra, **more)

@@ -34,13 +34,15 @@ class PrefixCounters:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineStatus:
     """`detail` is one sentence for an operator: why it is not ready, or what was chosen at load.
-    `prefixes` is None where the engine keeps none, or has not said yet.
+    `stalls` counts the steps that held running streams up for longer than was meant. `prefixes` is
+    None where the engine keeps none, or has not said yet.
     """
 
     state: EngineState
     running: int = 0
     waiting: int = 0
     detail: str = ""
+    stalls: int = 0
     prefixes: PrefixCounters | None = None
 
 

@@ -92,6 +92,7 @@ class LocalEngine:
             running=session.running if session else 0,
             waiting=session.waiting if session else 0,
             detail=self._detail,
+            stalls=session.stalls if session else 0,
             prefixes=session.prefixes if session else None,
         )
 

@@ -17,7 +17,7 @@ from server.formats.base import Rule as PlainRule
 from server.worker.messages import Budget, Grammar, Minimum, Rule, SamplerOptions, Submit
 
 SEED_BITS = 32
-SALT_BYTES = 16
+MARK_BYTES = 16
 
 
 class Submissions:
@@ -49,7 +49,8 @@ class Submissions:
             stop_ids=list(prompt.stop_ids),
             sampler=_sampler(request.sampling.filled(limits.sampling), card.vocabulary_size),
             top_logprobs=request.logprobs,
-            salt=b"" if limits.shared_prefixes else _salt(request.owner),
+            salt=b"" if limits.shared_prefixes else _mark(request.owner),
+            owner=_mark(request.owner),
             boundaries=list(prompt.boundaries),
         )
 
@@ -122,9 +123,9 @@ def _budget(rails: Rails, allowed: Allowance) -> Budget | None:
     )
 
 
-def _salt(owner: str) -> bytes:
-    """Names an owner where it is written down, without telling who it is."""
-    return sha256(f"prefixes of {owner}".encode()).digest()[:SALT_BYTES] if owner else b""
+def _mark(owner: str) -> bytes:
+    """Tells an owner apart where it is written down, without telling who it is."""
+    return sha256(f"prefixes of {owner}".encode()).digest()[:MARK_BYTES] if owner else b""
 
 
 def _sampler(sampling: Sampling, vocabulary: int) -> SamplerOptions:

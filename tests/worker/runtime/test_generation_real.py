@@ -230,3 +230,17 @@ def test_penalties_do_not_count_the_prompt(
     prompt = tokens_of("<|start|>assistant<|channel|>final<|message|>Hello") * 5
     options = msgspec.structs.replace(GREEDY, presence_penalty=100.0, repeat_last_n=-1)
     assert answer(runtime, prompt, 1, options) == answer(runtime, prompt, 1)
+
+
+def test_a_key_with_one_request_does_not_wait_behind_anothers_many(
+    runtime: Runtime, chats: list[list[int]]
+) -> None:
+    session = Session(runtime)
+    for number in range(3 * SLOTS):
+        session.submit(submission(number, chats[number % len(chats)], 12, owner=b"many"))
+    session.submit(submission(99, chats[1], 12, owner=b"one"))
+    tokens = session.finish()
+    order = list(session.ended)
+    # The places that the first ones leave go to the two keys in turn.
+    assert order.index(99) < SLOTS + 2
+    assert tokens[99] == answer(runtime, chats[1], 12)

@@ -41,8 +41,8 @@ def compute(
     for begin in range(start, len(tokens), step):
         end = min(begin + step, len(tokens))
         span = Span(slot, begin, tokens[begin:end], end == len(tokens), ALL)
-        samples = runtime.runner.run(Batch([span], 0, end - begin))
-    return samples[0]
+        logits = runtime.runner.run(Batch([span], 0, end - begin))
+    return logits.draw(0)
 
 
 def difference(first: Sample, second: Sample) -> float:
@@ -111,9 +111,8 @@ def test_in_company_what_follows_is_the_same(exact: Runtime, length: int) -> Non
             Span(1, place, longer[place : place + 30], begin == 60, ALL),
             Span(2, len(other) + begin // 30, [5], True),
         ]
-        samples = exact.runner.run(Batch(spans, 1, 80))
-    assert len(samples) == 2
-    assert difference(samples[0], expected) < TOLERANCE
+        logits = exact.runner.run(Batch(spans, 1, 80))
+    assert difference(logits.draw(0), expected) < TOLERANCE
 
 
 @pytest.mark.usefixtures("slots")
