@@ -135,7 +135,9 @@ class Reading:
             return
         self._generated += 1
         self.said.append(token.token)
-        yield from self._passed(reader.feed(token.token, self._logprob(token)))
+        room = self._max_visible - reader.visible_tokens
+        events = reader.feed(token.token, self._logprob(token))
+        yield from self._passed(self._shortened(events, room))
 
     def _end(self, ended: Ended) -> Iterator[Event]:
         """What was held back and the end; nothing if the model has to go on."""
@@ -155,7 +157,8 @@ class Reading:
         return True
 
     def _finish(self, reason: FinishReason) -> Iterator[Event]:
-        yield from self._passed(self._reader.finish())
+        room = self._max_visible - self._reader.visible_tokens
+        yield from self._passed(self._shortened(self._reader.finish(), room))
         yield from self._stops.finish()
         self.done = True
         spent = self._spent
@@ -196,6 +199,26 @@ class Reading:
                 " messages, lower the reasoning effort or ask for fewer reasoning tokens."
             )
         return "The model ended its answer without writing anything."
+
+    def _shortened(self, events: list[Event], room: int) -> list[Event]:
+        """These events, with as many visible tokens as there was `room` for before them: text that
+        looked like a header comes all at once.
+        """
+        if self._reader.visible_tokens <= self._max_visible:
+            return events
+        self._full = True
+        shortened: list[Event] = []
+        for event in events:
+            if not isinstance(event, PartDelta):
+                shortened.append(event)
+            elif room > 0:
+                shortened.append(self._beginning(event, room))
+        return shortened
+
+    def _beginning(self, delta: PartDelta, tokens: int) -> PartDelta:
+        ids = self._vocabulary.encode(delta.text)[:tokens]
+        data = b"".join(map(self._vocabulary.bytes_of, ids))
+        return PartDelta(text=data.decode("utf-8", "replace"), logprobs=delta.logprobs[:tokens])
 
     def _passed(self, events: list[Event]) -> list[Event]:
         passed = self._stops.feed(events)

@@ -107,7 +107,8 @@ def _rule(rule: PlainRule) -> Rule:
 
 
 def _grammar(grammar: PlainGrammar) -> Grammar:
-    return Grammar(kind=grammar.kind, text=grammar.text, end=grammar.end)
+    choices = [list(choice) for choice in grammar.choices]
+    return Grammar(kind=grammar.kind, text=grammar.text, choices=choices, end=grammar.end)
 
 
 def _budget(rails: Rails, allowed: Allowance) -> Budget | None:

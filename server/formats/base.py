@@ -22,12 +22,13 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grammar:
-    """What may be drawn until `end` is written: a sentence in llama.cpp's GBNF, or JSON of a
-    schema.
+    """What may be drawn until `end` is written: a sentence in llama.cpp's GBNF, JSON of a schema,
+    or one of these `choices`.
     """
 
-    kind: Literal["gbnf", "json_schema"]
-    text: str
+    kind: Literal["gbnf", "json_schema", "choice"]
+    text: str = ""
+    choices: tuple[Ids, ...] = ()
     end: int
 
 

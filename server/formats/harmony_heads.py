@@ -37,19 +37,12 @@ class Heads:
         shared = _shared(heads)
         if len(heads) == 1:
             return Rule(suffix=suffix, force=before + shared, instead=instead)
-        rests = [head[len(shared) : -1] for head in heads]
-        choice = Grammar(kind="gbnf", text=one_of(rests), end=self._markers.message)
+        rests = tuple(head[len(shared) : -1] for head in heads)
+        choice = Grammar(kind="choice", choices=rests, end=self._markers.message)
         return Rule(suffix=suffix, force=before + shared, grammar=choice, instead=instead)
 
     def _plain(self, channel: str) -> Ids:
         return (*self._encode(channel), self._markers.message)
-
-
-def one_of(sequences: Sequence[Ids]) -> str:
-    """A grammar of exactly these sequences of token ids, one of which may be empty."""
-    spelled = (" ".join(f"<[{token}]>" for token in ids) for ids in sequences if ids)
-    optional = "" if all(sequences) else "?"
-    return f"root ::= ({' | '.join(spelled)}){optional}"
 
 
 def _shared(sequences: Sequence[Ids]) -> Ids:

@@ -3,11 +3,12 @@ hardly ever write can be seen through the whole gateway.
 """
 
 import itertools
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from functools import cache
+
+import numpy as np
 
 from server.core.events import Answer, Event, collect
 from server.core.ports import ModelCard
@@ -18,7 +19,9 @@ from server.engines.session import Mailbox
 from server.formats.harmony import HarmonyFormat
 from server.formats.vocabulary import Vocabulary
 from server.worker.messages import Accepted, Ended, EndReason, Grammar, Submit, Token
+from server.worker.ports import Matcher
 from server.worker.rules import Constraints, constraints_of
+from server.worker.runtime.choice import ChoiceMatcher
 from tests.contracts import check_answer
 from tests.engines.models import limits
 from tests.formats.vocabularies import spell, tiny_vocabulary
@@ -33,7 +36,6 @@ CARD = ModelCard(
     slots=1,
     vocabulary_size=tiny_vocabulary().size,
 )
-_TOKEN = re.compile(r"<\[(\d+)\]>")
 
 
 @cache
@@ -41,55 +43,36 @@ def harmony_format() -> HarmonyFormat:
     return HarmonyFormat(tiny_vocabulary(), lambda: date(2026, 11, 20))
 
 
-class ListedTexts:
-    """A grammar of a few sequences of ids (`worker.ports.Matcher`)."""
-
-    def __init__(self, sequences: Sequence[Sequence[int]]) -> None:
-        self._left = [list(sequence) for sequence in sequences]
-
-    def allows(self, token: int) -> bool:
-        return any(left[:1] == [token] for left in self._left)
-
-    def mask(self) -> list[int]:
-        return sorted({left[0] for left in self._left if left})
-
-    def accept(self, token: int) -> None:
-        self._left = [left[1:] for left in self._left if left[:1] == [token]]
-
-    @property
-    def may_end(self) -> bool:
-        return [] in self._left
-
-    @property
-    def must_end(self) -> bool:
-        return self._left == [[]]
-
-
 class Script:
-    """What a model would like to write. What it may not write it leaves out; with nothing left it
-    takes the last thing that it may, or ends.
+    """What a model would like to write in a turn. What it may not write it leaves out, what is
+    written for it it does not write again; with nothing left it ends, or takes what it may.
     """
 
-    def __init__(self, vocabulary: Vocabulary, *texts: str) -> None:
+    def __init__(self, vocabulary: Vocabulary, text: str) -> None:
         self._vocabulary = vocabulary
-        self._turns = [spell(vocabulary, text) for text in texts]
+        self._wishes = spell(vocabulary, text)
+        self._end = vocabulary.special("<|return|>")
+        self._at = 0
 
-    def turn(self) -> Callable[[Constraints | None], int]:
-        wishes = iter(self._turns.pop(0) if self._turns else ())
-        end = self._vocabulary.special("<|return|>")
+    def draw(self, constraints: Constraints | None) -> int:
+        bounds = constraints.bounds() if constraints else None
+        while self._at < len(self._wishes):
+            wish = self._wishes[self._at]
+            self._at += 1
+            if bounds is None or not bounds.refuses(wish):
+                return wish
+        if bounds is None or not bounds.refuses(self._end):
+            return self._end
+        if bounds.matcher is None:
+            return spell(self._vocabulary, "x")[0]
+        return int(np.flatnonzero(bounds.matcher.mask())[-1])
 
-        def draw(constraints: Constraints | None) -> int:
-            bounds = constraints.bounds() if constraints else None
-            for wish in wishes:
-                if bounds is None or not bounds.refuses(wish):
-                    return wish
-            if bounds is None or not bounds.refuses(end):
-                return end
-            if bounds.matcher is None:
-                return spell(self._vocabulary, "x")[0]
-            return bounds.matcher.mask()[-1]
-
-        return draw
+    def forced(self, tokens: Sequence[int]) -> None:
+        """These were written."""
+        for token in tokens:
+            if self._wishes[self._at : self._at + 1] != [token]:
+                return
+            self._at += 1
 
 
 class ScriptedSession:
@@ -106,7 +89,7 @@ class ScriptedSession:
         self.submitted: list[Submit] = []
         self.halted: list[int] = []
         self._values = values
-        self._script = Script(self.vocabulary, *texts)
+        self._scripts = [Script(self.vocabulary, text) for text in texts]
         self._ids = itertools.count(1)
 
     def next_id(self) -> int:
@@ -131,27 +114,26 @@ class ScriptedSession:
         """Everything is said already."""
 
     def _generated(self, command: Submit) -> Iterator[int]:
-        draw = self._script.turn()
+        script = self._scripts.pop(0) if self._scripts else Script(self.vocabulary, "")
         constraints = constraints_of(command, self._matcher)
         room = command.max_tokens
-        for token in constraints.open(room) if constraints else ():
-            yield token
-            room -= 1
-        while room:
-            token = draw(constraints)
-            kept, forced = constraints.follow(token, room) if constraints else (True, [])
-            written = [token] * kept + forced
+        written = constraints.open(room) if constraints else []
+        script.forced(written)
+        while True:
             yield from written[:room]
-            room -= len(written[:room])
-            if written and written[-1] in command.stop_ids:
+            room -= len(written)
+            if room <= 0 or (written and written[-1] in command.stop_ids):
                 return
+            token = script.draw(constraints)
+            kept, forced = constraints.follow(token, room) if constraints else (True, [])
+            script.forced(forced)
+            written = [token] * kept + forced
 
-    def _matcher(self, grammar: Grammar) -> ListedTexts:
-        if grammar.kind == "gbnf":
-            texts = grammar.text.partition("(")[2].rpartition(")")[0].split("|")
-            optional = [[]] if grammar.text.endswith("?") else []
-            return ListedTexts([*([int(i) for i in _TOKEN.findall(t)] for t in texts), *optional])
-        return ListedTexts([spell(self.vocabulary, value) for value in self._values])
+    def _matcher(self, grammar: Grammar) -> Matcher:
+        choices = grammar.choices
+        if grammar.kind != "choice":
+            choices = [spell(self.vocabulary, value) for value in self._values]
+        return ChoiceMatcher(choices, self.vocabulary.size)
 
 
 async def events_of(
@@ -170,7 +152,7 @@ async def answer_of(
 ) -> Answer:
     events = await events_of(session, request, given)
 
-    async def replay():
+    async def replay() -> AsyncIterator[Event]:
         for event in events:
             yield event
 

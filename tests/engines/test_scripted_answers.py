@@ -272,17 +272,37 @@ async def test_max_tokens_counts_arguments_too() -> None:
     assert len(spell(tiny_vocabulary(), answer.tool_calls[0].arguments)) == 3
 
 
-@pytest.mark.parametrize("effort", ["low", "medium", "high"])
-@pytest.mark.parametrize("tools", [(), TOOLS], ids=["without tools", "with tools"])
-async def test_endless_thoughts_end_in_an_answer(effort: Any, tools: tuple[Tool, ...]) -> None:
-    script = "<|channel|>analysis<|message|>" + "Hm. " * 9000
-    session = ScriptedSession(script)
-    answer = await answer_of(session, request(*tools, effort=effort, max_tokens=7))
-    budget = {"low": 512, "medium": 2048}.get(effort, 4000)
-    assert 0 < answer.finished.usage.reasoning_tokens <= 2 * budget
-    assert answer.finished.usage.reasoning_tokens >= budget // 2
+@pytest.mark.parametrize(
+    ("effort", "budget"), [("low", 512), ("medium", 2048), ("high", 8192), (None, 2048)]
+)
+async def test_endless_thoughts_end_in_an_answer(effort: Any, budget: int) -> None:
+    session = ScriptedSession("<|channel|>analysis<|message|>" + "Hm. " * 9000)
+    answer = await answer_of(session, request(effort=effort, max_tokens=7))
+    spent = answer.finished.usage.reasoning_tokens
+    assert spent == min(budget, CARD.context_length - len(session.submitted[0].prompt) - 7 - 32)
     assert len(spell(tiny_vocabulary(), answer.text or "")) == 7
     assert (answer.finished.reason, answer.finished.warning) == ("length", None)
+
+
+async def test_endless_thoughts_may_end_in_a_call() -> None:
+    thought = "<|channel|>analysis<|message|>" + "Hm. " * 5
+    call = CALL.removeprefix("<|channel|>")
+    for written in (thought + call, f"{thought}analysis<|message|>{call}"):
+        answer = await answer_of(ScriptedSession(written), request(*TOOLS, reasoning_budget=20))
+        assert answer.reasoning == "Hm. " * 5
+        assert answer.finished.usage.reasoning_tokens == 20
+    assert answer.tool_calls == ()
+    assert answer.text
+    first = ScriptedSession(thought + call)
+    answer = await answer_of(first, request(*TOOLS, reasoning_budget=20))
+    assert [called.name for called in answer.tool_calls] == ["get_weather"]
+
+
+async def test_text_that_looked_like_a_header_is_not_too_long_either() -> None:
+    for text in ("No header here. " * 40, "No header here.<|return|>"):
+        answer = await answer_of(ScriptedSession(text), request(max_tokens=3))
+        assert len(spell(tiny_vocabulary(), answer.text or "")) == 3
+        assert answer.finished.reason == "length"
 
 
 async def test_a_budget_is_kept_to_the_token() -> None:
