@@ -78,7 +78,7 @@ def sampling(settings: Settings) -> Sampling:
         dry_multiplier=0.0,
         dry_base=1.75,
         dry_allowed_length=2,
-        dry_penalty_last_n=131_072,
+        dry_penalty_last_n=64,
     )
 
 

@@ -66,6 +66,13 @@ class SamplerOptions(Frame, frozen=True, kw_only=True):
     repeat_last_n: int
     frequency_penalty: float
     presence_penalty: float
+    dry_multiplier: float
+    dry_base: float
+    dry_allowed_length: int
+    dry_penalty_last_n: int
+    top_n_sigma: float
+    xtc_probability: float
+    xtc_threshold: float
     mirostat: int
     mirostat_tau: float
     mirostat_eta: float

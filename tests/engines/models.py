@@ -28,16 +28,16 @@ DEFAULTS = Sampling(
     repeat_last_n=64,
     frequency_penalty=0.0,
     presence_penalty=0.0,
-    mirostat=0,
-    mirostat_tau=5.0,
-    mirostat_eta=0.1,
-    top_n_sigma=0.0,
-    xtc_probability=0.0,
-    xtc_threshold=0.1,
     dry_multiplier=0.0,
     dry_base=1.75,
     dry_allowed_length=2,
-    dry_penalty_last_n=131_072,
+    dry_penalty_last_n=64,
+    top_n_sigma=0.0,
+    xtc_probability=0.0,
+    xtc_threshold=0.1,
+    mirostat=0,
+    mirostat_tau=5.0,
+    mirostat_eta=0.1,
 )
 StartEngine: TypeAlias = Callable[..., Awaitable[LocalEngine]]
 

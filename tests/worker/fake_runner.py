@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from server.core.ports import PrefixCounters
 from server.worker.admission import Limits
 from server.worker.gate import Gate
 from server.worker.messages import Accepted, Ended, Grammar, SamplerOptions, Step, Submit
@@ -37,6 +38,13 @@ GREEDY = SamplerOptions(
     repeat_last_n=64,
     frequency_penalty=0.0,
     presence_penalty=0.0,
+    dry_multiplier=0.0,
+    dry_base=1.75,
+    dry_allowed_length=2,
+    dry_penalty_last_n=64,
+    top_n_sigma=0.0,
+    xtc_probability=0.0,
+    xtc_threshold=0.1,
     mirostat=0,
     mirostat_tau=5.0,
     mirostat_eta=0.1,
@@ -165,6 +173,7 @@ class FakeRunner:
     def __init__(self, slots: int = 4, batch_tokens: int = 64, clock: Clock | None = None) -> None:
         self.batch_tokens = batch_tokens
         self.slots: list[list[int] | None] = [None] * slots
+        self.left: dict[int, list[int]] = {}
         self.poison: set[int] = set()
         self.broken = 0
         self.on_run: Callable[[Batch], None] = lambda _batch: None
@@ -181,7 +190,7 @@ class FakeRunner:
     def occupy(self, slot: int, sampler: SamplerOptions) -> None:
         assert self.slots[slot] is None, f"slot {slot} is taken"
         assert isinstance(sampler, SamplerOptions)
-        self.slots[slot] = []
+        self.slots[slot] = self.left.pop(slot, [])
 
     def compile(self, grammar: Grammar) -> Matcher:
         return Alphabet(grammar.text)
@@ -229,7 +238,7 @@ class FakeRunner:
         return self.trims
 
     def release(self, slot: int) -> None:
-        assert self.slots[slot] is not None, f"slot {slot} is released twice"
+        self.left[slot] = self.held(slot)
         self.slots[slot] = None
 
     def interrupt(self) -> None:
@@ -292,6 +301,7 @@ class Desk:
         self.tokens: dict[int, list[int]] = {}
         self.ended: dict[int, Ended] = {}
         self.stalls = 0
+        self.prefixes = PrefixCounters()
 
     def submit(
         self, request: int, prompt: Sequence[int], count: int = 5, **fields: object
@@ -327,6 +337,7 @@ class Desk:
     def keep(self, step: Step) -> None:
         """Remember a report, and that it may follow those before."""
         self.stalls = step.stalls
+        self.prefixes = step.prefixes or self.prefixes
         for token in step.tokens:
             assert token.id not in self.ended, "a token after the end"
             self.tokens.setdefault(token.id, []).append(token.token)

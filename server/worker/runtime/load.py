@@ -24,6 +24,13 @@ GREEDY = SamplerOptions(
     repeat_last_n=0,
     frequency_penalty=0.0,
     presence_penalty=0.0,
+    dry_multiplier=0.0,
+    dry_base=1.75,
+    dry_allowed_length=2,
+    dry_penalty_last_n=64,
+    top_n_sigma=0.0,
+    xtc_probability=0.0,
+    xtc_threshold=0.1,
     mirostat=0,
     mirostat_tau=5.0,
     mirostat_eta=0.1,
@@ -72,7 +79,7 @@ def load(options: ModelOptions, log: Log, progress: Callable[[float], None]) -> 
         context_length=context_length,
         threads=options.threads,
     )
-    runner = LlamaRunner(context, model.vocabulary_size, context_length)
+    runner = LlamaRunner(context, model, context_length)
     _try_one_token(runner, options.path)
     loaded = _describe(model, options.slots, context_length, (*notes, *placement.notes))
     facts = (placement.gpu_layers, placement.repack, options.cpu_moe_layers)
@@ -105,6 +112,7 @@ def _try_one_token(runner: LlamaRunner, path: str) -> None:
         raise ModelError(f"The model file {path} loads but does not compute: {error}") from error
     finally:
         runner.release(0)
+        runner.rewind(0)
 
 
 def _describe(model: Model, slots: int, context_length: int, notes: tuple[str, ...]) -> Loaded:

@@ -23,6 +23,7 @@ from server.worker.runtime.batch import BatchArrays, decodes
 from server.worker.runtime.choice import with_choices
 from server.worker.runtime.context import Context
 from server.worker.runtime.logits import EMPTY_ROWS, Rows
+from server.worker.runtime.model import Model
 from server.worker.runtime.sampler import Candidates, Chain, is_plain_greedy
 
 INTERRUPTED = 2
@@ -40,28 +41,27 @@ class LlamaRunner:
     def __init__(
         self,
         context: Context,
-        vocabulary_size: int,
+        model: Model,
         context_length: int,
         compiled: Compile = no_grammars,
     ) -> None:
         self.batch_tokens = context.batch_tokens
         self.compile = with_choices(compiled, vocabulary_size)
         self._context = context
-        self._vocabulary_size = vocabulary_size
+        self._vocab = model.vocab
+        self._vocabulary_size = model.vocabulary_size
         self._context_length = context_length
         self._arrays = BatchArrays(context.batch_tokens)
         self._chains: dict[int, Chain] = {}
-        self._candidates = Candidates(vocabulary_size)
+        self._candidates = Candidates(model.vocabulary_size)
         self._logits_address = library.logits_address()
         self._rows_address = 0
-        self._rows: NDArray[np.float32] = np.empty((0, vocabulary_size), np.float32)
+        self._rows: NDArray[np.float32] = np.empty((0, 0), np.float32)
 
     def occupy(self, slot: int, sampler: SamplerOptions) -> None:
         self.release(slot)
         if not is_plain_greedy(sampler):
-            self._chains[slot] = Chain(
-                sampler, self._candidates, self._vocabulary_size, self._context_length
-            )
+            self._chains[slot] = Chain(sampler, self._candidates, self._vocab, self._context_length)
 
     def run(self, batch: Batch) -> Rows:
         for part in decodes(batch, self._context.unit_tokens):
@@ -99,7 +99,6 @@ class LlamaRunner:
         return self._context.trim(slot, length)
 
     def release(self, slot: int) -> None:
-        self._context.forget(slot)
         if chain := self._chains.pop(slot, None):
             chain.close()
 

@@ -29,7 +29,7 @@ def bounds(ids: str = "2,4,6,8", *, stops: tuple[int, ...] = (STOP,), may_stop: 
 
 @contextmanager
 def chain(options: SamplerOptions) -> Iterator[Chain]:
-    chain = Chain(options, Candidates(SIZE), SIZE, 100)
+    chain = Chain(options, Candidates(SIZE), None, 100)
     yield chain
     chain.close()
 
