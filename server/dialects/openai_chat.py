@@ -7,7 +7,7 @@ import hashlib
 from dataclasses import dataclass, replace
 
 from server.core.messages import Conversation
-from server.core.request import Effort, GenerationRequest
+from server.core.request import Effort, GenerationRequest, JsonOutput
 from server.dialects.base import Call, Rules
 from server.dialects.openai_chat_body import ChatBody, check_fields
 from server.dialects.openai_chat_messages import to_messages
@@ -109,7 +109,8 @@ def _check_beginning(request: GenerationRequest) -> None:
     if request.conversation.tool_choice == "required":
         raise invalid_value("tool_choice", way_out)
     if request.output is not None:
-        raise invalid_value("response_format", way_out)
+        is_json = isinstance(request.output, JsonOutput)
+        raise invalid_value("response_format" if is_json else "grammar", way_out)
 
 
 def _choices(first: GenerationRequest, count: int) -> tuple[GenerationRequest, ...]:

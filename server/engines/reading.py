@@ -21,7 +21,7 @@ from server.core.events import (
     TokenLogprob,
     Usage,
 )
-from server.core.request import GenerationRequest, JsonOutput
+from server.core.request import GenerationRequest, GrammarOutput, JsonOutput
 from server.engines.session import Item
 from server.formats.base import Reader
 from server.formats.stops import StopFilter
@@ -72,6 +72,7 @@ class Reading:
         self._vocabulary = vocabulary
         self._unstopped = bool(request.stop) and isinstance(request.output, JsonOutput)
         self._stops = StopFilter(() if self._unstopped else request.stop)
+        self._has_grammar = isinstance(request.output, GrammarOutput)
         self._prompt_tokens = prompt_tokens
         self._max_visible = max_visible
         self._full = False
@@ -106,7 +107,7 @@ class Reading:
         """The events of these items, in order. Errors: the ServerError that ended the request."""
         for item in items:
             if isinstance(item, ServerError):
-                raise item
+                raise self._placed(item)
             if isinstance(item, Token):
                 yield from self._token(item)
             elif isinstance(item, Accepted):
@@ -121,6 +122,14 @@ class Reading:
     def finish(self) -> Iterator[Event]:
         """The end of an answer that cannot go on though it should."""
         yield from self._finish("stop")
+
+    def _placed(self, error: ServerError) -> ServerError:
+        """The error with the field at fault, where the worker cannot know it: all that it may find
+        wrong with a request that has been checked is a client's own grammar.
+        """
+        if error.kind == "invalid" and error.param is None and self._has_grammar:
+            error.param = "grammar"
+        return error
 
     def _token(self, token: Token) -> Iterator[Event]:
         if self.cut:

@@ -74,7 +74,8 @@ class HarmonyRules:
         if request.output is not None:
             yield Rule(suffix=(marks.channel, *heads.answer), grammar=self._answer(request.output))
         for head, tool in calls.items():
-            grammar = self._arguments(tool, must=must)
+            # No stop id is drawn before the least length: a call has to end by its grammar.
+            grammar = self._arguments(tool, must=must or request.min_tokens > 0)
             if grammar is not None:
                 yield Rule(suffix=head, grammar=grammar)
 
@@ -116,10 +117,11 @@ def _has_form(request: GenerationRequest) -> bool:
 
 
 def _is_bound(request: GenerationRequest) -> bool:
-    conversation = request.conversation
+    offered = request.conversation.offered
+    narrow = bool(request.conversation.callable_tools) or request.min_tokens > 0
     return (
         _has_form(request)
         or request.reasoning_budget == 0
-        or (bool(conversation.callable_tools) and bool(conversation.offered))
-        or any(tool.strict for tool in conversation.offered)
+        or (bool(offered) and narrow)
+        or any(tool.strict for tool in offered)
     )

@@ -258,7 +258,7 @@ def test_timings_are_given_when_asked_for(field: str):
     [
         ({"tool_choice": "required", "tools": [TOOL]}, "tool_choice"),
         ({"response_format": {"type": "json_object"}}, "response_format"),
-        ({"grammar": "root ::= [a-z]+"}, "response_format"),
+        ({"grammar": "root ::= [a-z]+"}, "grammar"),
     ],
 )
 def test_an_answer_that_is_begun_has_no_other_form(body: dict[str, Any], param: str):

@@ -63,7 +63,8 @@ def test_a_form_stands_at_the_end_of_the_developer_message(tiny: Vocabulary) -> 
     request = GenerationRequest(id="r", conversation=conversation, output=WEATHER_FORM)
     text = unspell(tiny, HarmonyFormat(tiny, today).prompt(request).tokens)
     assert (
-        "} // namespace functions\n\n# Response Formats\n\n## weather\n\n// Of today.\n// In short.\n"
+        "} // namespace functions\n\n# Response Formats\n\n## weather\n\n"
+        "// Of today.\n// In short.\n"
         '{"type":"object","properties":{"c":{"type":"string"}}}<|end|>'
     ) in text
     assert "# Instructions\n\nBe brief.\n\n# Tools" in text

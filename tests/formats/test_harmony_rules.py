@@ -70,6 +70,7 @@ def call(name: str) -> str:
         ((F,), {"reasoning_budget": 0}, [FINAL, SAY, call("f")], [FINAL, SAY, call("f")]),
         ((STRICT,), {}, [THINK, FINAL, SAY, call("s")], [FINAL, SAY, call("s")]),
         ((F, G), {"callable_tools": ("g",)}, None, [FINAL, SAY, call("g")]),
+        ((F,), {"min_tokens": 5}, None, [FINAL, SAY, call("f")]),
     ],
 )
 def test_headers_are_these(
@@ -143,6 +144,7 @@ def test_arguments_are_held_to_where_promised(tiny: Vocabulary) -> None:
     assert list(auto) == [call("s").removeprefix("<|channel|>")]
     must = arguments_of(tiny, rails(tiny, STRICT, F, G, tool_choice="required"))
     assert list(must) == [call(name).removeprefix("<|channel|>") for name in "sfg"]
+    assert len(arguments_of(tiny, rails(tiny, F, G, min_tokens=1))) == 2
 
 
 def test_a_begun_answer_is_free(tiny: Vocabulary) -> None:

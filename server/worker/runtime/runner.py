@@ -46,7 +46,7 @@ class LlamaRunner:
         compiled: Compile = no_grammars,
     ) -> None:
         self.batch_tokens = context.batch_tokens
-        self.compile = with_choices(compiled, vocabulary_size)
+        self.compile = with_choices(compiled, model.vocabulary_size)
         self._context = context
         self._vocab = model.vocab
         self._vocabulary_size = model.vocabulary_size
