@@ -148,7 +148,7 @@ def _output(body: CountBody) -> JsonOutput | None:
         raise invalid_value(f"{param}.type", "it must be 'json_schema'")
     if wanted.schema_ is None:
         raise missing(f"{param}.schema")
-    return JsonOutput(schema=wanted.schema_)
+    return JsonOutput(schema=wanted.schema_, path=f"{param}.schema")
 
 
 def _stop(body: MessagesBody, rules: Rules) -> tuple[str, ...]:

@@ -62,4 +62,5 @@ def _tool(part: MessageTool, path: str) -> Tool:
         description=part.description,
         parameters=part.input_schema or None,
         strict=bool(part.strict),
+        path=path,
     )

@@ -63,7 +63,7 @@ def to_output(value: Any) -> JsonOutput | None:
     if value == "json":
         return JsonOutput()
     if isinstance(value, dict):
-        return JsonOutput(schema=value)
+        return JsonOutput(schema=value, path="format")
     raise refused(
         f'invalid format: {_compact(value)}; expected "json" or a valid JSON Schema object',
         "format",

@@ -48,7 +48,10 @@ def to_tools(parts: Sequence[OllamaTool] | None) -> tuple[Tool, ...]:
             param = f"{path}.function.parameters"
             raise refused(f"invalid {param}: it must be a JSON schema of type 'object'", param)
         tools[function.name] = Tool(
-            name=function.name, description=function.description, parameters=parameters
+            name=function.name,
+            description=function.description,
+            parameters=parameters,
+            path=f"{path}.function",
         )
     return tuple(tools.values())
 
