@@ -46,7 +46,7 @@ _LONGEST_RETRY = 120
 
 def error_response(scope: Scope, error: ServerError, status: int | None = None) -> Response:
     """The reply to the request of this scope; `status` overrides the kind's own."""
-    words = wording(scope["path"])
+    words = wording(scope["path"].removeprefix(scope.get("root_path", "")))
     request_id = scope.get("state", {}).get("request_id", "")
     return Response(
         words.body(error, request_id),

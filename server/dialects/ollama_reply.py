@@ -21,16 +21,14 @@ from server.core.events import (
     PartEnded,
     PartStarted,
     Started,
-    TokenLogprob,
 )
 from server.core.messages import ToolCall
 from server.dialects.arguments import arguments_object
+from server.dialects.logprobs import logprob_objects
 from server.dialects.ollama_errors import error_line
 
 MEDIA_TYPE = "application/x-ndjson"
 NANOSECONDS = 1_000_000_000
-# JSON has no infinity; this is where a token was impossible.
-LEAST_LOGPROB = -9999.0
 
 Endpoint: TypeAlias = Literal["chat", "generate"]
 Clock: TypeAlias = Callable[[], datetime]
@@ -93,7 +91,7 @@ class OllamaReply:
         calls = [_call_object(index, call) for index, call in enumerate(answer.tool_calls)]
         reply = self._last(_said(self.style.endpoint, text, thinking, calls), text, answer.finished)
         if self.style.logprobs:
-            reply["logprobs"] = _logprobs(answer.logprobs)
+            reply["logprobs"] = logprob_objects(answer.logprobs)
         return _encode(reply)
 
     def _delta(self, delta: PartDelta) -> bytes:
@@ -110,7 +108,7 @@ class OllamaReply:
                 self._said.append(delta.text)
                 said = _said(endpoint, delta.text)
                 if self.style.logprobs:
-                    said["logprobs"] = _logprobs(delta.logprobs)
+                    said["logprobs"] = logprob_objects(delta.logprobs)
                 return self._line(said)
             case _:
                 assert_never(self._part.kind)
@@ -186,20 +184,4 @@ def _metrics(finished: Finished) -> dict[str, int]:
         "prompt_eval_duration": parts[1],
         "eval_count": usage.completion_tokens,
         "eval_duration": parts[2],
-    }
-
-
-def _logprobs(logprobs: Sequence[TokenLogprob]) -> list[dict[str, Any]]:
-    return [
-        _token_object(token.token, token.logprob)
-        | {"top_logprobs": [_token_object(other, logprob) for other, logprob in token.top]}
-        for token in logprobs
-    ]
-
-
-def _token_object(token: bytes, logprob: float) -> dict[str, Any]:
-    return {
-        "token": token.decode("utf-8", "replace"),
-        "logprob": max(logprob, LEAST_LOGPROB),
-        "bytes": list(token),
     }

@@ -191,6 +191,14 @@ async def test_refusal_is_one_string(path: str, body: dict[str, Any], status: in
     assert (response.status_code, response.json()) == (status, {"error": words})
 
 
+async def test_refusal_is_in_the_same_words_below_a_root_path():
+    app = app_on(ScriptedEngine())
+    app.root_path = "/gpt"
+    async with client_of(app) as client:
+        response = await client.post("/gpt/api/chat", json={})
+    assert (response.status_code, response.json()) == (400, {"error": "model is required"})
+
+
 async def test_what_will_fail_again_is_not_to_be_tried_again():
     response = await ask(ScriptedEngine(), "/api/embed", {"input": "Hi"})
     assert response.headers["x-should-retry"] == "false"

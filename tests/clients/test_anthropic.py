@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 
 import anthropic
+import jsonschema
 import pytest
 
 from tests.clients.conftest import KEY
@@ -74,6 +75,46 @@ def test_a_tool_is_called_and_its_result_used(client: anthropic.Anthropic) -> No
     assert answer.stop_reason == "end_turn"
     assert "21" in answer.content[-1].text
     assert "sunny" in answer.content[-1].text
+
+
+@pytest.mark.parametrize(
+    "choice", [{"type": "any"}, {"type": "tool", "name": "get_weather"}], ids=lambda c: c["type"]
+)
+def test_a_tool_must_be_called(client: anthropic.Anthropic, choice: dict[str, str]) -> None:
+    asked = {**GIVEN, "messages": [user("Hello!")], "tools": [WEATHER]}
+    assert client.messages.create(**asked).stop_reason == "end_turn"
+    forced = client.messages.create(**asked, tool_choice=choice)
+    assert forced.stop_reason == "tool_use"
+    assert forced.content[-1].name == "get_weather"
+    jsonschema.validate(forced.content[-1].input, WEATHER["input_schema"])
+    none = {"type": "none"}
+    asked["messages"] = [user("What is the weather in Paris?")]
+    assert client.messages.create(**asked, tool_choice=none).stop_reason == "end_turn"
+
+
+def test_thinking_keeps_to_its_budget(client: anthropic.Anthropic) -> None:
+    def spent(thinking: dict[str, object]) -> int:
+        asked = {"messages": [user("What is the weather in Paris?")], "thinking": thinking}
+        message = client.messages.create(**GIVEN, **asked)
+        return message.usage.output_tokens_details.thinking_tokens
+
+    assert spent({"type": "disabled"}) == 0
+    assert 0 < spent({"type": "enabled", "budget_tokens": 8}) <= 8
+
+
+def test_an_answer_keeps_to_its_schema(client: anthropic.Anthropic) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"mood": {"enum": ["good", "bad"]}, "count": {"type": "integer"}},
+        "required": ["mood", "count"],
+        "additionalProperties": False,
+    }
+    message = client.messages.create(
+        messages=[user("Hello!")],
+        output_config={"format": {"type": "json_schema", "schema": schema}},
+        **GIVEN,
+    )
+    jsonschema.validate(json.loads(message.content[-1].text), schema)
 
 
 def test_a_stop_sequence_is_named(client: anthropic.Anthropic) -> None:

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 
 import httpx
+import jsonschema
 import ollama
 import pytest
 
@@ -26,6 +27,12 @@ WEATHER = {
             "required": ["location"],
         },
     },
+}
+SCHEMA = {
+    "type": "object",
+    "properties": {"mood": {"enum": ["good", "bad"]}, "count": {"type": "integer"}},
+    "required": ["mood", "count"],
+    "additionalProperties": False,
 }
 
 
@@ -70,9 +77,27 @@ def test_a_stream_says_the_same_as_a_body(client: ollama.Client) -> None:
 
 
 def test_thinking_can_be_left_out(client: ollama.Client) -> None:
-    reply = client.chat(model=MODEL, messages=[user("Hello!")], options=GREEDY, think=False)
-    assert reply.message.content
-    assert reply.message.thinking is None
+    asked = {"model": MODEL, "messages": [user("Hello!")], "options": GREEDY}
+    thoughtful, thoughtless = client.chat(**asked), client.chat(**asked, think=False)
+    assert thoughtful.message.thinking
+    assert thoughtless.message.content
+    assert thoughtless.message.thinking is None
+    assert thoughtless.eval_count < thoughtful.eval_count
+
+
+@pytest.mark.parametrize("form", ["json", SCHEMA])
+def test_an_answer_keeps_to_its_format(client: ollama.Client, form: object) -> None:
+    options = {**GREEDY, "num_predict": 500}
+    asked = {"model": MODEL, "format": form, "options": options}
+    replies = [
+        client.chat(messages=[user("Hello!")], **asked).message.content,
+        client.generate(prompt="Hello!", **asked).response,
+    ]
+    for reply in replies:
+        value = json.loads(reply)
+        assert isinstance(value, dict)
+        if form != "json":
+            jsonschema.validate(value, SCHEMA)
 
 
 def test_a_tool_is_called_and_its_result_used(client: ollama.Client) -> None:
