@@ -95,7 +95,11 @@ BAD = [
     ("WEIGHT_REPACK", "yes", '"yes" is not one of auto, on, off; set WEIGHT_REPACK=auto'),
     ("MAX_STALL_MS", "0", '"0" is not a whole number of at least 1; set MAX_STALL_MS=700'),
     ("MAX_QUEUE", "-1", '"-1" is not a whole number of at least 0; set MAX_QUEUE=64'),
-    ("N_PARALLEL_PER_KEY", "0", '"0" is not a whole number of at least 1; set N_PARALLEL_PER_KEY=2'),
+    (
+        "N_PARALLEL_PER_KEY",
+        "0",
+        '"0" is not a whole number of at least 1; set N_PARALLEL_PER_KEY=2',
+    ),
     ("MAX_QUEUE_SECONDS", "0", '"0" is not a number above 0; set MAX_QUEUE_SECONDS=600'),
     ("PREFIX_CACHE_RAM", "-1", '"-1" is not a number of bytes; write it like 512MiB or 4GiB'),
     ("PREFIX_CACHE_RAM", "1.5GiB", '"1.5GiB" is not a number of bytes'),
