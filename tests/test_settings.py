@@ -98,7 +98,7 @@ BAD = [
     (
         "N_PARALLEL_PER_KEY",
         "0",
-        '"0" is not a whole number of at least 1; set N_PARALLEL_PER_KEY=2',
+        '"0" is not a whole number of at least 1; set N_PARALLEL_PER_KEY',
     ),
     ("MAX_QUEUE_SECONDS", "0", '"0" is not a number above 0; set MAX_QUEUE_SECONDS=600'),
     ("PREFIX_CACHE_RAM", "-1", '"-1" is not a number of bytes; write it like 512MiB or 4GiB'),

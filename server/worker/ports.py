@@ -141,7 +141,9 @@ class Runner(Protocol):
     compile: Compile
 
     def occupy(self, slot: int, sampler: SamplerOptions) -> None:
-        """A new sequence moves into an empty slot and draws its tokens with this sampler."""
+        """A new sequence moves into a free slot and draws its tokens with this sampler. What was
+        computed in the slot before is still there until `rewind` or `trim`.
+        """
 
     def run(self, batch: Batch) -> Logits:
         """The logits after each span that samples, and before each guessed token. Errors:
@@ -173,7 +175,7 @@ class Runner(Protocol):
         ...
 
     def release(self, slot: int) -> None:
-        """Forget everything in the slot, its sampler too. Harmless on an empty slot."""
+        """Forget the slot's sampler; what was computed stays. Harmless on a free slot."""
 
     def interrupt(self) -> None:
         """End the running `run`, if the hardware allows, with DecodeInterrupted; or the next."""

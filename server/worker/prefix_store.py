@@ -37,6 +37,7 @@ class Hit:
 
 @dataclass(slots=True)
 class _Counts:
+    slot_hits: int = 0
     memory_hits: int = 0
     disk_hits: int = 0
     misses: int = 0
@@ -156,6 +157,12 @@ class PrefixStore:
             self._counts.disk_hits += 1
         else:
             self._counts.memory_hits += 1
+        self._counts.tokens += tokens
+        self._changed = True
+
+    def count_slot(self, tokens: int) -> None:
+        """Count a prompt of which so many tokens were in its slot already."""
+        self._counts.slot_hits += 1
         self._counts.tokens += tokens
         self._changed = True
 

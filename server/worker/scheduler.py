@@ -17,6 +17,7 @@ from server.worker.prefix_store import PrefixStore
 from server.worker.queue import Queue
 from server.worker.reuse import Reuse
 from server.worker.sequence import Sequence
+from server.worker.shares import shared_out, urgency
 from server.worker.slots import Slots
 from server.worker.speculation import Speculation
 
@@ -45,9 +46,9 @@ class Scheduler:
         self._queue = Queue(limits.owner_slots)
         self._alive: dict[int, Sequence] = {}
         self._planned_at = 0.0
+        self._stalls = 0
         self._answers = Answers()
         self._speculation = Speculation(self.pace, runner.draft_tokens)
-        self._stalls = 0
         self._ended: list[Ended] = []
 
     @property
@@ -87,10 +88,8 @@ class Scheduler:
         if not prompts and not forced:
             return self._streams(streams)
         allowance = self.pace.allowance(len(streams), self._batch_tokens)
-        shares = _forced_shares(forced, allowance)
-        allowance -= sum(shares.values())
-        if allowance:
-            shares |= self._shares(prompts, allowance)
+        token_s = self.pace.prompt_token_s or 0.0
+        shares = shared_out(forced, prompts, allowance, urgency(self._planned_at, token_s))
         return self._batch(self._slots, shares)
 
     def advance(self, batch: Batch, logits: Logits) -> None:
@@ -104,13 +103,13 @@ class Scheduler:
         now = self._clock()
         self._draw(batch, logits, now)
         # Drawing counts: over a large vocabulary it takes its time. Snapshots do not.
-        taken_s = computed_s + self._clock() - now
+        seconds = computed_s + self._clock() - now
         if not batch.drafts:
-            self.pace.observe(batch.streams, batch.prompt_tokens, taken_s)
+            self.pace.observe(batch.streams, batch.prompt_tokens, seconds)
         if not batch.prompt_tokens:
             lengths = [span.draft for span in batch.spans]
-            self._speculation.observe(lengths, batch.streams, taken_s)
-        if batch.streams and taken_s > self.pace.max_stall_s:
+            self._speculation.observe(lengths, batch.streams, seconds)
+        if batch.streams and seconds > self.pace.max_stall_s:
             self._stalls += 1
 
     def fail(self, batch: Batch, message: str) -> None:
@@ -187,12 +186,12 @@ class Scheduler:
         return [sequence for sequence in self._slots if sequence.slot in slots]
 
     def _admit(self) -> None:
-        while self._slots.free and len(self._queue):
+        while len(self._queue) and self._slots.free:
             running = Counter(sequence.owner for sequence in self._slots)
             sequence = self._queue.first(running)
             if sequence is None:
                 return
-            self._slots.occupy(sequence, self._clock())
+            self._slots.occupy(self._reuse.choose(sequence), sequence, self._clock())
             self._queue.serve(sequence)
             if end := self._answers.open(sequence):
                 self._end(sequence, end.reason, end.message)
@@ -235,32 +234,6 @@ class Scheduler:
             self._gate.leave(sequence.id, None)
         else:
             occupied_s = now - sequence.submitted_at - self._ended[-1].queue_s
+            self._reuse.leave(sequence, sound=reason != "failed")
             self._slots.release(sequence)
             self._gate.leave(sequence.id, occupied_s)
-
-    def _shares(self, prompts: list[Sequence], allowance: int) -> dict[int, int]:
-        """The tokens each prompt may compute, by slot. The one that is done soonest comes first;
-        but whoever has waited as long as its own prompt takes is passed by nobody who comes then.
-        """
-        token_s, now = self.pace.prompt_token_s or 0.0, self._planned_at
-
-        def urgency(sequence: Sequence) -> tuple[float, int]:
-            waited_s = now - (now if sequence.admitted_at is None else sequence.admitted_at)
-            return sequence.pending * token_s - waited_s, sequence.pending
-
-        shares = {}
-        for sequence in sorted(prompts, key=urgency):
-            shares[sequence.slot] = share = min(sequence.stretch, allowance)
-            allowance -= share
-            if allowance == 0:
-                break
-        return shares
-
-
-def _forced_shares(streams: list[Sequence], allowance: int) -> dict[int, int]:
-    """The tokens beside its next one that each stream may compute of what is forced, by slot."""
-    shares = {}
-    for sequence in streams:
-        shares[sequence.slot] = share = min(sequence.pending - 1, allowance)
-        allowance -= share
-    return shares

@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from server.core.ports import PrefixCounters
 from server.worker.admission import Limits
 from server.worker.gate import Gate
 from server.worker.messages import Accepted, Ended, Grammar, SamplerOptions, Step, Submit
@@ -187,6 +188,7 @@ class FakeRunner:
         self.draft_tokens = 32
         self.says: Callable[[Sequence[int]], int] = next_token
         self.slots: list[list[int] | None] = [None] * slots
+        self.left: dict[int, list[int]] = {}
         self.poison: set[int] = set()
         self.broken = 0
         self.on_run: Callable[[Batch], None] = lambda _batch: None
@@ -203,7 +205,7 @@ class FakeRunner:
     def occupy(self, slot: int, sampler: SamplerOptions) -> None:
         assert self.slots[slot] is None, f"slot {slot} is taken"
         assert isinstance(sampler, SamplerOptions)
-        self.slots[slot] = []
+        self.slots[slot] = self.left.pop(slot, [])
 
     def compile(self, grammar: Grammar) -> Matcher:
         return Alphabet(grammar.text)
@@ -253,7 +255,7 @@ class FakeRunner:
         return self.trims
 
     def release(self, slot: int) -> None:
-        assert self.slots[slot] is not None, f"slot {slot} is released twice"
+        self.left[slot] = self.held(slot)
         self.slots[slot] = None
 
     def interrupt(self) -> None:
@@ -318,6 +320,7 @@ class Desk:
         self.tokens: dict[int, list[int]] = {}
         self.ended: dict[int, Ended] = {}
         self.stalls = 0
+        self.prefixes = PrefixCounters()
 
     def submit(
         self, request: int, prompt: Sequence[int], count: int = 5, **fields: object
@@ -353,6 +356,7 @@ class Desk:
     def keep(self, step: Step) -> None:
         """Remember a report, and that it may follow those before."""
         self.stalls = step.stalls
+        self.prefixes = step.prefixes or self.prefixes
         for token in step.tokens:
             assert token.id not in self.ended, "a token after the end"
             self.tokens.setdefault(token.id, []).append(token.token)

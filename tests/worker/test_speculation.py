@@ -107,6 +107,21 @@ def test_a_stop_id_among_the_guessed_ends_the_answer() -> None:
         assert (desk.tokens[1], desk.ended[1].reason) == (whole[: first + 1], "stop")
 
 
+@pytest.mark.parametrize("place", range(20, 40))
+def test_the_next_turn_goes_on_after_what_came_true(place: int) -> None:
+    """In the same slot, which the end of the answer left with guesses in it."""
+    whole = answer(PROMPTS[1], 60, says=copied_token)
+    desk = CopyDesk(snapshot_bytes=1 << 20)
+    desk.submit(1, PROMPTS[1], 60, stop_ids=[whole[place]])
+    desk.finish()
+    again = [*PROMPTS[1], *desk.tokens[1], 5, 6]
+    desk.submit(2, again, 30)
+    desk.finish()
+    assert desk.drafts > 0
+    assert desk.ended[2].cached_tokens > len(PROMPTS[1])
+    assert desk.tokens[2] == answer(again, 30, says=copied_token)
+
+
 @pytest.mark.parametrize("place", range(10, 22))
 def test_rules_are_kept_in_what_was_guessed(place: int) -> None:
     token = answer(PROMPTS[1], 60, says=copied_token)[place]

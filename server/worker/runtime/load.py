@@ -112,6 +112,7 @@ def _try_one_token(runner: LlamaRunner, path: str) -> None:
         raise ModelError(f"The model file {path} loads but does not compute: {error}") from error
     finally:
         runner.release(0)
+        runner.rewind(0)
 
 
 def _describe(model: Model, slots: int, context_length: int, notes: tuple[str, ...]) -> Loaded:

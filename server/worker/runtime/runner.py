@@ -115,7 +115,6 @@ class LlamaRunner:
         return self._context.trim(slot, length)
 
     def release(self, slot: int) -> None:
-        self._context.forget(slot)
         if chain := self._chains.pop(slot, None):
             chain.close()
 

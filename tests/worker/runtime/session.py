@@ -31,6 +31,8 @@ class Session:
             max_stall_s=max_stall_s,
         )
         self.runner = runtime.runner
+        for slot in range(limits.slots):
+            self.runner.rewind(slot)
         self.gate = Gate(limits, clock)
         self.store = store or PrefixStore(0, NoShelf())
         self.scheduler = Scheduler(runtime.runner, limits, self.gate, self.store, clock)

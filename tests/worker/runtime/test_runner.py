@@ -14,6 +14,7 @@ def slot(runtime: Runtime) -> int:
     runtime.runner.occupy(0, GREEDY)
     yield 0
     runtime.runner.release(0)
+    runtime.runner.rewind(0)
 
 
 def prompt(slot: int, tokens: list[int]) -> Batch:

@@ -112,6 +112,7 @@ def test_wrong_guesses_leave_no_trace(exact: Runtime, length: int) -> None:
     """Also in a slot that was restored from a snapshot."""
     runner, prompt, right = exact.runner, noise(3, length), noise(8, 12)
     for slot in (0, 1):
+        runner.rewind(slot)
         runner.occupy(slot, GREEDY)
     for begin in range(0, length, 100):
         tokens = prompt[begin : begin + 100]
