@@ -66,7 +66,7 @@ def _work(channel: Channel) -> int:
     )
     shelf = _shelf(runtime, options, budget)
     limits = _limits(runtime, options)
-    gate = Gate(limits, time.monotonic)
+    gate = Gate(limits, time.monotonic, runtime.grammars.check)
     # Before the gateway knows: what it sends next is for the loop.
     reception.open(gate)
     loaded = runtime.loaded
