@@ -4,9 +4,7 @@ An environment variable is its field's name in capitals. Where values come from:
 """
 
 from pathlib import Path
-from typing import Any
 
-from pydantic import Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from server import __version__
@@ -14,6 +12,7 @@ from server.api.options import ApiOptions
 from server.auth.key_text import SHAPE as KEY_TABLE_SHAPE
 from server.auth.keys import KeyTable
 from server.core.request import Sampling
+from server.response_store import StoreLimits
 from server.settings_machine import granted_cpus
 from server.settings_model_file import bundled_model
 from server.settings_values import (
@@ -30,20 +29,11 @@ from server.settings_values import (
     Sharing,
     Size,
     SizeOrAuto,
+    setting,
 )
 from server.worker.messages import ModelOptions, PrefixOptions
 
 MIB = 1024 * 1024
-
-
-def setting(default: object, description: str, /, **more: Any) -> Any:
-    """A field. `example`: shown where there is no default; `expected`: says a good value in words;
-    `secret`: never shown, and not taken from the command line.
-    """
-    extra: dict[str, Any] = {
-        key: more.pop(key) for key in ("example", "expected", "secret") if key in more
-    }
-    return Field(default, description=description, json_schema_extra=extra, **more)
 
 
 class Settings(BaseSettings):
@@ -173,6 +163,15 @@ class Settings(BaseSettings):
         False, "Refuse request fields that this server does not know, instead of ignoring them."
     )
 
+    # --- responses that clients may retrieve and go on from
+    responses_store_count: int = setting(
+        1000, "Responses (/v1/responses) that are kept in memory; 0: none.", ge=0
+    )
+    responses_store_bytes: Bytes = setting(Size(64 * MIB), "Memory for them, like 64MiB; 0: none.")
+    responses_store_seconds: float = setting(
+        86400.0, "How long one is kept.", ge=0, allow_inf_nan=False
+    )
+
     # --- who may ask
     api_keys: Keys = setting(
         KeyTable(),
@@ -273,6 +272,11 @@ class Settings(BaseSettings):
             output_tokens_limit=self.output_tokens_limit,
             strict_params=self.strict_params,
             reasoning_alias=self.reasoning_alias,
+            responses=StoreLimits(
+                count=self.responses_store_count,
+                bytes=self.responses_store_bytes.bytes,
+                seconds=self.responses_store_seconds,
+            ),
         )
 
     def sampling(self) -> Sampling:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from server.auth.key_text import read_table
 from server.auth.keys import KeyTable
@@ -21,6 +21,16 @@ GPU_LAYERS = {"auto": -2, "all": -1, "-1": -1}
 AUTO_BYTES = -1
 _UNITS = {"GiB": 1 << 30, "MiB": 1 << 20, "KiB": 1 << 10, "": 1}
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
+
+
+def setting(default: object, description: str, /, **more: Any) -> Any:
+    """A field. `example`: shown where there is no default; `expected`: says a good value in words;
+    `secret`: never shown, and not taken from the command line.
+    """
+    extra: dict[str, Any] = {
+        key: more.pop(key) for key in ("example", "expected", "secret") if key in more
+    }
+    return Field(default, description=description, json_schema_extra=extra, **more)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,6 @@ Knows neither HTTP nor the engine's defaults: a length and a sampling left out s
 
 import hashlib
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from server.core.messages import Conversation
@@ -15,21 +14,10 @@ from server.dialects.openai_chat_body import LONGEST_WINDOW, ChatBody, check_fie
 from server.dialects.openai_chat_messages import to_messages
 from server.dialects.openai_chat_reply import ChatReply, ReplyStyle
 from server.dialects.openai_chat_tools import to_tools, uses_functions
+from server.dialects.openai_effort import EFFORT_HEADER, known_effort
 from server.dialects.openai_errors import invalid_value
 from server.dialects.openai_json import read
 
-EFFORT_HEADER = "x-reasoning-effort"
-
-# What a client may ask -> (the effort the model knows, whether its reasoning is shown).
-_EFFORTS: Mapping[str, tuple[Effort, bool]] = {
-    "none": ("low", False),
-    "minimal": ("low", False),
-    "low": ("low", True),
-    "medium": ("medium", True),
-    "high": ("high", True),
-    "xhigh": ("high", True),
-    "max": ("high", True),
-}
 _TOKEN_ID = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
@@ -188,15 +176,8 @@ def _effort(body: ChatBody, asked: Asked, rules: Rules) -> tuple[Effort, bool]:
         ("reasoning.effort", nested),
     ):
         if value is not None:
-            return _known_effort(param, value)
+            return known_effort(param, value)
     return asked.effort_suffix or rules.effort_default, True
-
-
-def _known_effort(param: str, value: str) -> tuple[Effort, bool]:
-    try:
-        return _EFFORTS[value.strip().lower()]
-    except KeyError:
-        raise invalid_value(param, f"it must be one of {', '.join(_EFFORTS)}") from None
 
 
 def _reasoning_fields(body: ChatBody, rules: Rules) -> tuple[str, ...]:
