@@ -18,7 +18,9 @@ from server.dialects.openai_errors import unsupported
 from server.dialects.openai_responses import Memory, read_body, to_call
 from server.dialects.openai_responses_body import ResponsesBody
 from server.dialects.openai_responses_history import (
+    RESPONSE_PREFIX,
     Page,
+    WrittenTurn,
     deleted_body,
     input_items,
     list_body,
@@ -49,7 +51,7 @@ async def create_response(request: Request, who: Caller) -> Response:
     body = read_body(await request.body())
     resolved = behind.registry.resolve(body.model)
     asked = Asked(
-        id=f"resp_{secrets.token_hex(12)}",
+        id=f"{RESPONSE_PREFIX}{secrets.token_hex(12)}",
         created=int(time.time()),
         model=resolved.asked,
         served_by=resolved.entry.name,
@@ -98,8 +100,7 @@ async def list_input_items(
     """The items that the model was given: the request's, and those of the responses before it."""
     turns = _kept(service(request), response_id, who.owner).turns
     page = Page(limit=limit, after=after, newest_first=order == "desc")
-    bodies = [turn.body for turn in turns[:-1]]
-    return _json(list_body([turn.input for turn in turns], bodies, page))
+    return _json(list_body([_written(turn) for turn in turns], page))
 
 
 def _memory(behind: Service, body: ResponsesBody, asked: Asked) -> Memory:
@@ -114,17 +115,27 @@ def _memory(behind: Service, body: ResponsesBody, asked: Asked) -> Memory:
                 code="previous_response_not_found",
             )
         earlier = found.turns
+    items = input_items(body.input, lambda id_: _found(behind, id_, asked.owner))
     stored = body.store is not False and behind.responses.enabled
 
     def keep(whole: bytes) -> None:
         if stored:
-            own = Turn(input=write_items(input_items(body.input), asked.id), body=whole)
+            own = Turn(input=write_items(items, asked.id), body=whole)
             kept = Kept(id=asked.id, owner=asked.owner, turns=(*earlier, own))
             if not behind.responses.put(kept):
                 log.info("a response was too large to be stored")
 
-    history = [item for turn in earlier for item in read_turn(turn.input, turn.body)]
-    return Memory(history=history, stored=stored, keep=keep)
+    history = [item for turn in earlier for item in read_turn(_written(turn))]
+    return Memory(history=history, items=items, stored=stored, keep=keep)
+
+
+def _found(behind: Service, response_id: str, owner: str) -> WrittenTurn | None:
+    kept = behind.responses.get(response_id, owner)
+    return None if kept is None else _written(kept.own)
+
+
+def _written(turn: Turn) -> WrittenTurn:
+    return turn.input, turn.body
 
 
 def _kept(behind: Service, response_id: str, owner: str) -> Kept:

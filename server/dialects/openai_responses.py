@@ -22,7 +22,6 @@ from server.dialects.openai_responses_body import (
     TextFormat,
     check_fields,
 )
-from server.dialects.openai_responses_history import input_items
 from server.dialects.openai_responses_items import to_messages
 from server.dialects.openai_responses_objects import ResponseStyle
 from server.dialects.openai_responses_reply import ResponsesReply
@@ -31,9 +30,12 @@ from server.dialects.openai_responses_tools import to_choice, to_tools
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """What earlier responses said, oldest first; whether this one is stored, and who takes it."""
+    """What earlier responses said, oldest first, and this request's own items, with everything that
+    they refer to; whether this response is stored, and who takes it.
+    """
 
     history: Sequence[InputItem] = ()
+    items: Sequence[InputItem]
     stored: bool = False
     keep: Callable[[bytes], None]
 
@@ -50,7 +52,7 @@ def to_call(body: ResponsesBody, asked: Asked, rules: Rules, memory: Memory) -> 
     request = GenerationRequest(
         id=asked.id,
         owner=asked.owner,
-        conversation=_conversation(body, memory.history),
+        conversation=_conversation(body, memory),
         effort=effort,
         max_tokens=_max_tokens(body, rules),
         output=_output(body.text.format if body.text else None),
@@ -72,12 +74,11 @@ def to_call(body: ResponsesBody, asked: Asked, rules: Rules, memory: Memory) -> 
     )
 
 
-def _conversation(body: ResponsesBody, history: Sequence[InputItem]) -> Conversation:
+def _conversation(body: ResponsesBody, memory: Memory) -> Conversation:
     """Instructions are those of this request alone: earlier ones are not kept."""
-    items = input_items(body.input)
-    if body.input is None and not history:
+    if body.input is None and not memory.history:
         raise missing("input")
-    messages = to_messages(history, items)
+    messages = to_messages(memory.history, memory.items)
     if not messages:
         raise invalid_value("input", "send at least one item that says something")
     instructions = (Instructions(text=body.instructions),) if body.instructions else ()

@@ -3,7 +3,7 @@
 Knows neither who keeps it nor for how long.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,11 @@ from server.core.errors import ServerError
 from server.dialects.openai_errors import invalid_value
 from server.dialects.openai_responses_body import InputItem, ItemContent
 from server.dialects.openai_responses_items import arguments_text
+
+RESPONSE_PREFIX = "resp_"
+
+# A turn as it is kept: its input as `write_items` wrote it, and the whole response.
+WrittenTurn = tuple[bytes, bytes]
 
 _ITEMS = TypeAdapter(list[InputItem])
 # The beginning of an item's id, by its type; whatever else there may be is named after the message.
@@ -29,11 +34,18 @@ class Page:
     newest_first: bool = True
 
 
-def input_items(given: str | Sequence[InputItem] | None) -> list[InputItem]:
-    """The items of a request. A text is what the user says."""
+def input_items(
+    given: str | Sequence[InputItem] | None, find: Callable[[str], WrittenTurn | None]
+) -> list[InputItem]:
+    """The items of a request: a text is what the user says, and references become what they refer
+    to, in the turns that `find` knows by their response's id. Errors: ServerError not_found.
+    """
     if isinstance(given, str):
         return [InputItem(role="user", content=given)]
-    return list(given or ())
+    return [
+        _referred(item, find, f"input[{index}].id") if _is_reference(item) else item
+        for index, item in enumerate(given or ())
+    ]
 
 
 def write_items(items: Sequence[InputItem], response_id: str) -> bytes:
@@ -44,25 +56,22 @@ def write_items(items: Sequence[InputItem], response_id: str) -> bytes:
     )
 
 
-def read_turn(written: bytes, body: bytes) -> list[InputItem]:
-    """The items that were sent in one response and those that it answered; `written` is of
-    `write_items`, `body` the whole response.
-    """
+def read_turn(turn: WrittenTurn) -> list[InputItem]:
+    """The items that were sent in one response and those that it answered."""
+    written, body = turn
     output = msgspec.json.decode(body)["output"]
     return _ITEMS.validate_python([*msgspec.json.decode(written), *output])
 
 
-def list_body(written: Sequence[bytes], bodies: Sequence[bytes], page: Page) -> bytes:
-    """The items that a response was made from: those of all turns up to it, without its own output.
-
-    `written` are the turns' input, oldest first, `bodies` the responses between them, one less.
-    Errors: ServerError invalid for an unknown `after`.
+def list_body(turns: Sequence[WrittenTurn], page: Page) -> bytes:
+    """The items that the last of these turns was made from: everything but its own output. Turns
+    are oldest first. Errors: ServerError invalid for an unknown `after`.
     """
     items: list[dict[str, Any]] = []
-    for index, turn in enumerate(written):
-        items += msgspec.json.decode(turn)
-        if index < len(bodies):
-            items += msgspec.json.decode(bodies[index])["output"]
+    for index, (written, body) in enumerate(turns, 1):
+        items += msgspec.json.decode(written)
+        if index < len(turns):
+            items += msgspec.json.decode(body)["output"]
     if page.newest_first:
         items.reverse()
     rest = items[_position(items, page.after) :]
@@ -82,12 +91,12 @@ def deleted_body(response_id: str) -> bytes:
     return msgspec.json.encode({"id": response_id, "object": "response", "deleted": True})
 
 
-def not_found(response_id: str, *, param: str, code: str) -> ServerError:
+def not_found(id_: str, *, param: str, code: str) -> ServerError:
     """The same words whether it never was, is no more, or is somebody else's."""
     return ServerError(
         "not_found",
-        f"Response {response_id[:100]!r} not found: it was not stored with this key, or it was"
-        " deleted, or it is too old; send the whole conversation as 'input'.",
+        f"{id_[:100]!r} not found: it was not stored with this key, or it was deleted, or it is too"
+        " old; send the whole conversation as 'input'.",
         param=param,
         code=code,
     )
@@ -95,7 +104,25 @@ def not_found(response_id: str, *, param: str, code: str) -> ServerError:
 
 def id_stem(response_id: str) -> str:
     """What the ids of a response's items have in common."""
-    return response_id.partition("_")[2]
+    return response_id.removeprefix(RESPONSE_PREFIX)
+
+
+def _is_reference(item: InputItem) -> bool:
+    """Its type may be left out; what is left then is an id alone."""
+    if "type" in item.model_fields_set:
+        return item.type == "item_reference"
+    return item.id is not None and item.role is None and item.content is None
+
+
+def _referred(item: InputItem, find: Callable[[str], WrittenTurn | None], param: str) -> InputItem:
+    id_ = item.id or ""
+    # An item's id tells its response's, because this server made both.
+    _, _, rest = id_.partition("_")
+    turn = find(RESPONSE_PREFIX + rest.partition("_")[0])
+    for known in read_turn(turn) if turn else ():
+        if known.id == id_:
+            return known
+    raise not_found(id_, param=param, code="item_not_found")
 
 
 def _position(items: Sequence[dict[str, Any]], after: str | None) -> int:

@@ -7,6 +7,7 @@ from server.dialects.base import Call
 from server.dialects.openai_chat import Asked
 from server.dialects.openai_responses import Memory, read_body, to_call
 from server.dialects.openai_responses_body import InputItem
+from server.dialects.openai_responses_history import input_items
 from tests.dialects.asking import Limits
 from tests.dialects.encoding import encoded
 
@@ -24,5 +25,7 @@ def call(
     """The call that a body makes; it says hi where it has no input. `kept` gets what is stored."""
     raw = encoded({"input": "Hi", **body})
     store = [] if kept is None else kept
-    memory = Memory(history=history, stored=kept is not None, keep=store.append)
-    return to_call(read_body(raw), asked, Limits(**limits), memory)
+    read = read_body(raw)
+    items = input_items(read.input, lambda _: None)
+    memory = Memory(history=history, items=items, stored=kept is not None, keep=store.append)
+    return to_call(read, asked, Limits(**limits), memory)

@@ -1,7 +1,7 @@
 """What is kept of a response: read again as it was, and listed by page."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from server.dialects.openai_responses import read_body
 from server.dialects.openai_responses_body import InputItem
 from server.dialects.openai_responses_history import (
     Page,
+    WrittenTurn,
     deleted_body,
     input_items,
     list_body,
@@ -40,8 +41,12 @@ EASY = [
 ]
 
 
-def items_of(given: Any) -> list[InputItem]:
-    return input_items(read_body(encoded({"input": given})).input)
+def nothing(_: str) -> None:
+    return None
+
+
+def items_of(given: Any, find: Callable[[str], WrittenTurn | None] = nothing) -> list[InputItem]:
+    return input_items(read_body(encoded({"input": given})).input, find)
 
 
 def messages(items: Sequence[InputItem], history: Sequence[InputItem] = ()) -> tuple[Message, ...]:
@@ -52,19 +57,19 @@ def messages(items: Sequence[InputItem], history: Sequence[InputItem] = ()) -> t
 
 def page(items: Any, **more: Any) -> dict[str, Any]:
     written = write_items(items_of(items), "resp_9")
-    return json.loads(list_body([written], [], Page(newest_first=False, **more)))
+    return json.loads(list_body([(written, b"")], Page(newest_first=False, **more)))
 
 
 @pytest.mark.parametrize("given", ["Hi", EASY])
 def test_items_say_the_same_when_read_again(given: Any):
     items = items_of(given)
-    again = read_turn(write_items(items, "resp_1"), b'{"output":[]}')
+    again = read_turn((write_items(items, "resp_1"), b'{"output":[]}'))
     assert messages((), again) == messages(items)
 
 
 def test_output_is_read_as_what_the_model_said():
     whole = call({}).reply.body([answer_of(CALLED)])
-    history = read_turn(write_items(items_of("Hi"), "resp_1"), whole)
+    history = read_turn((write_items(items_of("Hi"), "resp_1"), whole))
     result = {"type": "function_call_output", "call_id": "call_a", "output": "sunny"}
     user, model, answer = messages(items_of([result]), history)
     assert user == UserMessage(text="Hi")
@@ -75,7 +80,7 @@ def test_output_is_read_as_what_the_model_said():
 
 def test_history_alone_is_enough():
     whole = call({}).reply.body([answer_of(CALLED)])
-    history = read_turn(write_items(items_of("Hi"), "resp_1"), whole)
+    history = read_turn((write_items(items_of("Hi"), "resp_1"), whole))
     assert len(messages((), history)) == 2
 
 
@@ -114,8 +119,8 @@ def test_page_behind_nothing_is_refused():
 
 def test_whole_conversation_is_listed_newest_first():
     first = call({}).reply.body([answer_of(CALLED)])
-    written = [write_items(items_of(f"Turn {n}"), f"resp_{n}") for n in (1, 2)]
-    listed = json.loads(list_body(written, [first], Page()))["data"]
+    turns = [(write_items(items_of(f"Turn {n}"), f"resp_{n}"), first) for n in (1, 2)]
+    listed = json.loads(list_body(turns, Page()))["data"]
     assert [item["id"] for item in listed] == [
         "msg_2_i0",
         "fc_1_2",
@@ -123,6 +128,29 @@ def test_whole_conversation_is_listed_newest_first():
         "rs_1_0",
         "msg_1_i0",
     ]
+
+
+@pytest.mark.parametrize("typed", [{}, {"type": "item_reference"}])
+def test_references_become_what_they_refer_to(typed: dict[str, str]):
+    turn = (write_items(items_of("Hi"), "resp_1"), call({}).reply.body([answer_of(CALLED)]))
+    asked = [{"id": id_, **typed} for id_ in ("msg_1_i0", "rs_1_0", "fc_1_2")]
+    found = items_of(asked, {"resp_1": turn}.get)
+    assert [item.type for item in found] == ["message", "reasoning", "function_call"]
+    user, model = messages(found)
+    assert user == UserMessage(text="Hi")
+    assert (model.reasoning, model.tool_calls[0].id) == ("Look it up.", "call_a")
+
+
+@pytest.mark.parametrize("id_", ["rs_1_9", "rs_2_0", "rs", "_", "", None])
+def test_reference_to_nothing_is_not_found(id_: str | None):
+    turn = (write_items(items_of("Hi"), "resp_1"), call({}).reply.body([answer_of(CALLED)]))
+    with pytest.raises(ServerError) as caught:
+        items_of(
+            [{"role": "user", "content": "x"}, {"type": "item_reference", "id": id_}],
+            {"resp_1": turn}.get,
+        )
+    assert (caught.value.kind, caught.value.code) == ("not_found", "item_not_found")
+    assert caught.value.param == "input[1].id"
 
 
 def test_deleted_is_said():

@@ -182,7 +182,6 @@ def test_result_may_come_in_parts():
         ([{**RESULT, "call_id": None}], "input[0].call_id"),
         ([CALL, {**RESULT, "output": None}], "input[1].output"),
         ([CALL, {**RESULT, "output": {"a": 1}}], "input[1].output"),
-        ([USER, {"type": "item_reference", "id": "msg_1"}], "input[1].type"),
         ([{"type": "web_search_call", "id": "ws_1"}], "input[0].type"),
     ],
 )
