@@ -17,6 +17,7 @@ from server.dialects.openai_errors import invalid_value, missing
 from server.dialects.openai_json import read
 from server.dialects.openai_responses_body import (
     LOGPROBS,
+    SEALED_REASONING,
     InputItem,
     ResponsesBody,
     TextFormat,
@@ -64,6 +65,7 @@ def to_call(body: ResponsesBody, asked: Asked, rules: Rules, memory: Memory) -> 
         created=asked.created,
         echo=_echo(body, asked, effort, stored=memory.stored),
         reasoning=shown,
+        sealed=SEALED_REASONING in (body.include or ()),
         logprobs=request.logprobs is not None,
     )
     return Call(

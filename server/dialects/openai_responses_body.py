@@ -16,6 +16,7 @@ from server.dialects.openai_errors import invalid_value, unknown_parameter, unsu
 IGNORED = frozenset(
     {
         "access_programs",
+        "client_metadata",
         "image",
         "max_tool_calls",
         "moderation",
@@ -50,16 +51,16 @@ REFUSED: Mapping[str, str] = {
 }
 
 LOGPROBS = "message.output_text.logprobs"
-# What else may be included belongs to tools and images that there are not; the reasoning is given
-# as plain text, so there is nothing encrypted to give.
+SEALED_REASONING = "reasoning.encrypted_content"
+# What else may be included belongs to tools and images that there are not.
 INCLUDABLE = frozenset(
     {
         LOGPROBS,
+        SEALED_REASONING,
         "code_interpreter_call.outputs",
         "computer_call_output.output.image_url",
         "file_search_call.results",
         "message.input_image.image_url",
-        "reasoning.encrypted_content",
         "web_search_call.action.sources",
         "web_search_call.results",
     }
@@ -84,6 +85,7 @@ class InputItem(Wire):
     role: str | None = None
     phase: str | None = None
     content: ItemContent = None
+    encrypted_content: str | None = None
     call_id: str | None = None
     name: str | None = None
     arguments: str | dict[str, Any] | None = None

@@ -29,6 +29,10 @@ from server.dialects.openai_responses_body import InputItem, ItemContent, ItemPa
 COMMENTARY = "commentary"
 FINAL = "final_answer"
 
+# Some clients send back what a reasoning item has as `encrypted_content`, and not its text. Here it
+# is no secret from them: it is that text, behind a mark that tells it from others' ciphertext.
+SEAL = "reasoning_text:"
+
 _TEXTS = frozenset({"input_text", "output_text", "text", "reasoning_text"})
 
 
@@ -122,9 +126,13 @@ class _Transcript:
         )
 
     def _reasoning(self, item: InputItem, path: str) -> list[Message]:
-        """A summary is not what the model thought, and nobody here can read what is encrypted."""
+        """A summary is not what the model thought, and others' ciphertext cannot be read here."""
         done = [] if self._turn.takes_reasoning() else self.flush()
-        if text := _text(item.content, f"{path}.content"):
+        text = _text(item.content, f"{path}.content")
+        sealed = item.encrypted_content or ""
+        if not text and sealed.startswith(SEAL):
+            text = sealed.removeprefix(SEAL)
+        if text:
             self._turn.reasoning.append(text)
         return done
 

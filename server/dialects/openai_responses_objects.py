@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 from server.core.events import Finished, Part, PartKind, Usage
 from server.dialects.openai_logprobs import token_objects
 from server.dialects.openai_responses_history import id_stem
-from server.dialects.openai_responses_items import COMMENTARY, FINAL
+from server.dialects.openai_responses_items import COMMENTARY, FINAL, SEAL
 
 Json: TypeAlias = dict[str, Any]
 ItemStatus: TypeAlias = Literal["in_progress", "completed", "incomplete"]
@@ -26,13 +26,15 @@ _PREFIXES: dict[PartKind, str] = {
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseStyle:
     """How a client wants its response. `echo` are the fields that repeat the request, in the order
-    of the response's; `created` is Unix time in seconds.
+    of the response's; `created` is Unix time in seconds. `sealed`: reasoning comes a second time in
+    the form in which some clients send it back.
     """
 
     id: str
     created: int
     echo: Json
     reasoning: bool = True
+    sealed: bool = False
     logprobs: bool = False
 
     def shows(self, kind: PartKind) -> bool:
@@ -49,13 +51,9 @@ def item_object(style: ResponseStyle, part: Part, id_: str, status: ItemStatus) 
     content = [] if status == "in_progress" else [content_object(style, part)]
     match part.kind:
         case "reasoning":
-            return {
-                "id": id_,
-                "type": "reasoning",
-                "status": status,
-                "summary": [],
-                "content": content,
-            }
+            item = {"id": id_, "type": "reasoning", "status": status, "summary": []}
+            sealed = {"encrypted_content": SEAL + part.text} if style.sealed and content else {}
+            return {**item, "content": content, **sealed}
         case "tool_call":
             return {
                 "id": id_,

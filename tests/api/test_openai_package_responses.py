@@ -150,6 +150,17 @@ async def test_output_may_be_sent_back_as_it_came():
     assert [result.name for result in results] == ["get_weather"] * 2
 
 
+async def test_sealed_reasoning_may_be_sent_back_without_its_text():
+    engine = ScriptedEngine(by_request={0: CALLING})
+    async with client_on(engine) as client:
+        include = ["reasoning.encrypted_content"]
+        response = await create(client, tools=TOOLS, store=False, include=include)
+        reasoning = {**response.output[0].to_dict(), "content": None}
+        await create(client, input=[reasoning, *response.output[2:]], tools=TOOLS)
+    (model,) = engine.requests[1].conversation.messages
+    assert (model.reasoning, len(model.tool_calls)) == ("Look it up.", 2)
+
+
 async def test_stored_response_is_retrieved_listed_and_deleted():
     async with client_on(ScriptedEngine()) as client:
         first = await create(client)

@@ -70,6 +70,9 @@ class FoldedResponse:
         kind = event["type"]
         if kind == "response.output_item.done":
             item["status"] = event["item"]["status"]
+            if "encrypted_content" in event["item"]:
+                # The one field that comes with the end alone.
+                item["encrypted_content"] = event["item"]["encrypted_content"]
             assert event["item"] == item
             self._open = False
             return

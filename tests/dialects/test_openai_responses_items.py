@@ -130,6 +130,15 @@ def test_empty_instructions_are_none(nothing: str | None):
         # Reasoning without its text says nothing.
         ([thought(summary=[{"type": "summary_text", "text": "s"}]), USER], [UserMessage(text="U")]),
         ([{"type": "reasoning", "encrypted_content": "x"}, USER], [UserMessage(text="U")]),
+        # Unless it comes back in the form that is made for it.
+        (
+            [{"type": "reasoning", "summary": [], "encrypted_content": "reasoning_text:r"}, CALL],
+            [AssistantMessage(reasoning="r", tool_calls=(CALLED,))],
+        ),
+        (
+            [thought("r", encrypted_content="reasoning_text:r"), CALL],
+            [AssistantMessage(reasoning="r", tool_calls=(CALLED,))],
+        ),
     ],
 )
 def test_items_of_one_go_are_one_message(items: list[dict[str, Any]], expected: list[Message]):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from server.core.errors import ServerError
 from server.core.events import Event, Finished, PartEnded
 from server.dialects.openai_errors import error_object
-from server.dialects.openai_responses_body import LOGPROBS
+from server.dialects.openai_responses_body import LOGPROBS, SEALED_REASONING
 from tests.contracts import check_answer
 from tests.dialects.asking_responses import call
 from tests.dialects.golden_chat import answer_of
@@ -22,7 +22,7 @@ from tests.fakes import HELLO, STARTED, part
 WISHES = st.fixed_dictionaries(
     {},
     optional={
-        "include": st.just([LOGPROBS]),
+        "include": st.lists(st.sampled_from([LOGPROBS, SEALED_REASONING]), max_size=2),
         "reasoning": st.fixed_dictionaries({"effort": st.sampled_from(["none", "high"])}),
         "metadata": st.just({"a": "b"}),
     },
@@ -83,6 +83,12 @@ def test_hidden_reasoning_leaves_no_gap():
     events = (STARTED, *part(0, "reasoning", "Hm."), *part(1, "text", "Hi"), HELLO[-1])
     folded = FoldedResponse(events_of(streamed({"reasoning": {"effort": "none"}}, events, [])))
     assert [item["type"] for item in folded.items] == ["message"]
+
+
+def test_reasoning_is_sealed_for_clients_that_ask_for_it():
+    events = (STARTED, *part(0, "reasoning", "H", "m."), *part(1, "text", "Hi"), HELLO[-1])
+    folded = FoldedResponse(events_of(streamed({"include": [SEALED_REASONING]}, events, [])))
+    assert folded.final["output"][0]["encrypted_content"] == "reasoning_text:Hm."
 
 
 def test_deltas_leave_at_once_and_ends_with_what_follows():
