@@ -4,11 +4,11 @@ import time
 from datetime import date, datetime, timezone
 
 from server.core.ports import Engine
-from server.engines.generation import GenerationLimits
 from server.engines.local import LocalEngine, LocalOptions
 from server.formats.harmony import HarmonyFormat
 from server.registry import GPT_OSS_ALIASES, Entry, Registry
 from server.settings import Settings
+from server.settings_slices import generation_limits, model_options
 
 
 def registry(settings: Settings) -> Registry:
@@ -25,24 +25,11 @@ def registry(settings: Settings) -> Registry:
 def _local(settings: Settings) -> Engine:
     options = LocalOptions(
         name=settings.model_name,
-        model=settings.model_options(),
-        limits=GenerationLimits(
-            sampling=settings.sampling(),
-            max_tokens=_default_length(settings),
-            max_input_tokens=settings.max_input_tokens,
-            timeout_s=settings.request_timeout_seconds,
-            shared_prefixes=settings.prefix_sharing == "all",
-        ),
+        model=model_options(settings),
+        limits=generation_limits(settings),
         demonstration=settings.demonstration,
     )
     return LocalEngine(options, lambda vocabulary: HarmonyFormat(vocabulary, _today))
-
-
-def _default_length(settings: Settings) -> int:
-    """What a request gets that names no length; never more than it could have asked for."""
-    limit = settings.output_tokens_limit
-    default = settings.max_output_tokens
-    return default if limit is None else min(default, limit)
 
 
 def _today() -> date:

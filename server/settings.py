@@ -1,19 +1,15 @@
-"""Every setting of the server: its name, meaning, default and limits; and the parts' frozen slices.
+"""Every setting of the server: its name, meaning, default and limits.
 
-An environment variable is its field's name in capitals. Where values come from: settings_load.py.
+An environment variable is its field's name in capitals. Where values come from: settings_load.py;
+what each part gets of them: settings_slices.py.
 """
 
 from pathlib import Path
 
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from server import __version__
-from server.api.options import ApiOptions
 from server.auth.key_text import SHAPE as KEY_TABLE_SHAPE
 from server.auth.keys import KeyTable
-from server.core.request import Sampling
-from server.response_store import StoreLimits
-from server.settings_machine import granted_cpus
 from server.settings_model_file import bundled_model
 from server.settings_values import (
     AUTO_BYTES,
@@ -31,7 +27,6 @@ from server.settings_values import (
     SizeOrAuto,
     setting,
 )
-from server.worker.messages import ModelOptions, PrefixOptions
 
 MIB = 1024 * 1024
 
@@ -98,8 +93,20 @@ class Settings(BaseSettings):
         example=700,
         ge=1,
     )
+    n_parallel_per_key: int | None = setting(
+        None,
+        "How many of them may be one key's; unset: all. Free places go to the keys in turn.",
+        example=2,
+        ge=1,
+    )
     max_queue: int = setting(
         64, "Requests that may wait for a free place; the next one is told to come back.", ge=0
+    )
+    max_queue_seconds: float = setting(
+        600.0,
+        "A request that would wait longer than this is told to come back at once.",
+        gt=0,
+        allow_inf_nan=False,
     )
 
     # --- computed prompts
@@ -155,6 +162,13 @@ class Settings(BaseSettings):
     )
     reasoning_effort_default: DefaultEffort = setting(
         "medium", "How long the model thinks when the request does not say: low, medium, high."
+    )
+    reasoning_budget: int | None = setting(
+        None,
+        "Tokens that the model may think before it has to answer, when the request does not say;"
+        " unset: 512, 2048 or 8192 by its effort, as far as the context has room; 0: none.",
+        example=2048,
+        ge=0,
     )
     reasoning_alias: bool = setting(
         True, "Send the model's reasoning as reasoning_content too, beside reasoning."
@@ -243,57 +257,3 @@ class Settings(BaseSettings):
         if found is None:
             raise FileNotFoundError("no model was named and none is bundled; set MODEL_PATH")
         return found
-
-    def model_options(self) -> ModelOptions:
-        """What the worker needs to know."""
-        return ModelOptions(
-            path=str(self.model_file),
-            context_length=self.context_length,
-            slots=self.n_parallel,
-            threads=self.n_threads or granted_cpus(),
-            gpu_layers=self.n_gpu_layers,
-            cpu_moe_layers=self.n_cpu_moe,
-            weight_repack=self.weight_repack,
-            queue_limit=self.max_queue,
-            max_stall_ms=self.max_stall_ms,
-            prefixes=PrefixOptions(
-                memory_bytes=self.prefix_cache_ram.bytes,
-                folder=str(self.prefix_cache_dir or ""),
-                disk_bytes=self.prefix_cache_disk.bytes,
-            ),
-        )
-
-    def api_options(self) -> ApiOptions:
-        """What the HTTP side needs to know."""
-        return ApiOptions(
-            version=__version__,
-            max_body_bytes=self.max_body_bytes,
-            ping_seconds=self.sse_ping_seconds,
-            drain_seconds=self.shutdown_timeout_seconds,
-            effort_default=self.reasoning_effort_default,
-            output_tokens_limit=self.output_tokens_limit,
-            strict_params=self.strict_params,
-            reasoning_alias=self.reasoning_alias,
-            responses=StoreLimits(
-                count=self.responses_store_count,
-                bytes=self.responses_store_bytes.bytes,
-                seconds=self.responses_store_seconds,
-            ),
-        )
-
-    def sampling(self) -> Sampling:
-        """The sampling of a request that names none: every value set, but the seed."""
-        return Sampling(
-            temperature=self.default_temperature,
-            top_p=self.default_top_p,
-            top_k=self.default_top_k,
-            min_p=self.default_min_p,
-            typical_p=1.0,
-            repeat_penalty=self.default_repeat_penalty,
-            repeat_last_n=64,
-            frequency_penalty=self.default_frequency_penalty,
-            presence_penalty=self.default_presence_penalty,
-            mirostat=0,
-            mirostat_tau=5.0,
-            mirostat_eta=0.1,
-        )

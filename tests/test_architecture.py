@@ -39,7 +39,7 @@ PARTS = {
     "worker": _part("core", "msgspec"),
     "worker.main": _part("core worker worker.runtime", "msgspec"),
     "worker.__main__": _part("worker.main"),
-    "worker.runtime": _part("core worker", "llama_cpp numpy"),
+    "worker.runtime": _part("core worker", "llama_cpp llguidance numpy"),
     "engines": _part("core formats worker.messages", "msgspec httpx"),
     "dialects": _part("core", "pydantic pydantic_core msgspec"),
     "auth": _part("core"),
@@ -64,6 +64,7 @@ TOP = frozenset(
         "settings_load",
         "settings_machine",
         "settings_model_file",
+        "settings_slices",
         "settings_table",
         "settings_values",
     }

@@ -16,10 +16,11 @@ EngineState: TypeAlias = Literal["stopped", "loading", "ready", "restarting", "f
 class PrefixCounters:
     """What an engine's store of computed prompts did since the model was loaded, and holds now.
 
-    A hit is a prompt whose beginning was restored, from memory or from disk; `tokens` counts what
-    these restored in all. An eviction made room in that tier.
+    A hit is a prompt whose beginning was there: in the slot that it got, in memory or on disk;
+    `tokens` counts what of prompts was there in all. An eviction made room in that tier.
     """
 
+    slot_hits: int = 0
     memory_hits: int = 0
     disk_hits: int = 0
     misses: int = 0
@@ -34,13 +35,15 @@ class PrefixCounters:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineStatus:
     """`detail` is one sentence for an operator: why it is not ready, or what was chosen at load.
-    `prefixes` is None where the engine keeps none, or has not said yet.
+    `stalls` counts the steps that held running streams up for longer than was meant. `prefixes` is
+    None where the engine keeps none, or has not said yet.
     """
 
     state: EngineState
     running: int = 0
     waiting: int = 0
     detail: str = ""
+    stalls: int = 0
     prefixes: PrefixCounters | None = None
 
 

@@ -17,8 +17,10 @@ Effort: TypeAlias = Literal["low", "medium", "high"]
 class Sampling:
     """How the next token is drawn. `None` means the model's own default, see `filled`.
 
-    temperature 0 is greedy. top_k 0, top_p 1, min_p 0, typical_p 1, penalties 0 (repeat_penalty 1)
-    switch a sampler off. mirostat 0, 1 or 2 as in llama.cpp; it replaces the truncating samplers.
+    temperature 0 is greedy. top_k 0, top_p 1, min_p 0, typical_p 1, penalties 0 (repeat_penalty 1),
+    top_n_sigma, xtc_probability and dry_multiplier 0 switch a sampler off. mirostat 0, 1 or 2 as in
+    llama.cpp; it replaces the truncating samplers. repeat_last_n and dry_penalty_last_n count
+    tokens of the answer, -1 is all of it.
     """
 
     temperature: float | None = None
@@ -30,6 +32,13 @@ class Sampling:
     repeat_last_n: int | None = None
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
+    dry_multiplier: float | None = None
+    dry_base: float | None = None
+    dry_allowed_length: int | None = None
+    dry_penalty_last_n: int | None = None
+    top_n_sigma: float | None = None
+    xtc_probability: float | None = None
+    xtc_threshold: float | None = None
     mirostat: int | None = None
     mirostat_tau: float | None = None
     mirostat_eta: float | None = None
@@ -46,11 +55,15 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonOutput:
-    """The visible answer is one JSON value: of this schema, or any object where there is none."""
+    """The visible answer is one JSON value: of this schema, or any object where there is none.
+
+    `path` is where the client wrote the schema, for what is wrong with it.
+    """
 
     schema: JsonSchema | None = None
     name: str = ""
     description: str | None = None
+    path: str = field(default="response_format", compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from server.core.messages import Conversation, Instructions
 from server.core.request import Effort, GenerationRequest, JsonOutput, Output, Sampling
 from server.dialects.base import Call, Rules
 from server.dialects.openai_chat import Asked
-from server.dialects.openai_effort import EFFORT_HEADER, known_effort
+from server.dialects.openai_effort import EFFORT_HEADER, Meaning, known_effort
 from server.dialects.openai_errors import invalid_value, missing
 from server.dialects.openai_json import read
 from server.dialects.openai_responses_body import (
@@ -49,17 +49,19 @@ def read_body(raw: bytes) -> ResponsesBody:
 def to_call(body: ResponsesBody, asked: Asked, rules: Rules, memory: Memory) -> Call:
     """The whole call. Errors: ServerError invalid, `param` naming the field."""
     unknown = check_fields(body, strict=rules.strict_params)
-    effort, shown = _effort(body, asked, rules)
+    effort, shown, budget = _effort(body, asked, rules)
     request = GenerationRequest(
         id=asked.id,
         owner=asked.owner,
         conversation=_conversation(body, memory),
         effort=effort,
         max_tokens=_max_tokens(body, rules),
+        reasoning_budget=budget,
         output=_output(body.text.format if body.text else None),
         sampling=_sampling(body),
         logprobs=_logprobs(body),
     )
+    _check_beginning(request)
     style = ResponseStyle(
         id=asked.id,
         created=asked.created,
@@ -91,15 +93,26 @@ def _conversation(body: ResponsesBody, memory: Memory) -> Conversation:
     )
 
 
-def _effort(body: ResponsesBody, asked: Asked, rules: Rules) -> tuple[Effort, bool]:
-    """The effort, from the header, the body, the model's suffix or the operator, and whether to
-    show the reasoning.
+def _check_beginning(request: GenerationRequest) -> None:
+    """What a client has begun to answer is text already. Errors: ServerError invalid."""
+    if request.conversation.begun is None:
+        return
+    way_out = "the last message begins the answer, leave one of the two out"
+    if request.conversation.tool_choice == "required":
+        raise invalid_value("tool_choice", way_out)
+    if request.output is not None:
+        raise invalid_value("text.format", way_out)
+
+
+def _effort(body: ResponsesBody, asked: Asked, rules: Rules) -> Meaning:
+    """The effort, from the header, the body, the model's suffix or the operator; whether to show
+    the reasoning, and its budget.
     """
     nested = body.reasoning.effort if body.reasoning else None
     for param, value in ((EFFORT_HEADER, asked.effort_header), ("reasoning.effort", nested)):
         if value is not None:
             return known_effort(param, value)
-    return asked.effort_suffix or rules.effort_default, True
+    return asked.effort_suffix or rules.effort_default, True, None
 
 
 def _max_tokens(body: ResponsesBody, rules: Rules) -> int | None:
@@ -120,12 +133,17 @@ def _output(wanted: TextFormat | None) -> Output | None:
     if wanted is None or wanted.type == "text":
         return None
     if wanted.type == "json_object":
-        return JsonOutput()
+        return JsonOutput(path="text.format")
     if wanted.type != "json_schema":
         raise invalid_value("text.format.type", "it must be 'text', 'json_object' or 'json_schema'")
     if wanted.schema_ is None:
         raise missing("text.format.schema")
-    return JsonOutput(schema=wanted.schema_, name=wanted.name or "", description=wanted.description)
+    return JsonOutput(
+        schema=wanted.schema_,
+        name=wanted.name or "",
+        description=wanted.description,
+        path="text.format.schema",
+    )
 
 
 def _sampling(body: ResponsesBody) -> Sampling:

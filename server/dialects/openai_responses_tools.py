@@ -72,6 +72,7 @@ def _tool(part: ResponseTool, path: str) -> Tool:
         description=part.description,
         parameters=part.parameters or None,
         strict=bool(part.strict),
+        path=path,
     )
 
 
@@ -86,7 +87,7 @@ def _allowed(mode: Any, listed: Sequence[Any], names: Collection[str]) -> Choice
         if not isinstance(tool, dict) or tool.get("type") != "function":
             raise invalid_value(f"{path}.type", "only tools of type 'function' are available")
         allowed.append(_known(tool.get("name"), f"{path}.name", names))
-    return mode, tuple(allowed)
+    return mode, tuple(dict.fromkeys(allowed))
 
 
 def _known(name: Any, path: str, names: Collection[str]) -> str:

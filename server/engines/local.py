@@ -17,7 +17,8 @@ from server.core.errors import ServerError
 from server.core.events import Event
 from server.core.ports import EngineState, EngineStatus, ModelCard
 from server.core.request import GenerationRequest
-from server.engines.generation import GenerationLimits, generate
+from server.engines.allowance import GenerationLimits
+from server.engines.generation import generate
 from server.engines.link import Ending, WorkerLink
 from server.engines.session import Session
 from server.formats.base import Format
@@ -91,6 +92,7 @@ class LocalEngine:
             running=session.running if session else 0,
             waiting=session.waiting if session else 0,
             detail=self._detail,
+            stalls=session.stalls if session else 0,
             prefixes=session.prefixes if session else None,
         )
 

@@ -51,6 +51,7 @@ class Session:
         self.format = text_format
         self.running = 0
         self.waiting = 0
+        self.stalls = 0
         self.prefixes: PrefixCounters | None = None
 
     def next_id(self) -> int:
@@ -80,6 +81,7 @@ class Session:
             self._end(report.id, _refusal(report))
         else:
             self.running, self.waiting = report.running, report.waiting
+            self.stalls = report.stalls
             self.prefixes = report.prefixes or self.prefixes
             for token in report.tokens:
                 self._deliver(token.id, token)

@@ -5,9 +5,10 @@ The gateway checks a client's values in the client's own words first; this is th
 """
 
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, isfinite
 
 from server.worker.messages import RefusalKind, Refused, SamplerOptions, Submit
+from server.worker.rule_limits import constraints_fault
 
 # llama.cpp computes with 32-bit floats: inside these bounds no logit becomes infinite or NaN.
 BOUNDS: dict[str, tuple[float, float]] = {
@@ -18,6 +19,12 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "repeat_penalty": (0.01, 100.0),
     "frequency_penalty": (-100.0, 100.0),
     "presence_penalty": (-100.0, 100.0),
+    "dry_multiplier": (0.0, 100.0),
+    "dry_base": (0.0, 100.0),
+    "dry_allowed_length": (0, 1 << 20),
+    "top_n_sigma": (-1.0, 100.0),
+    "xtc_probability": (0.0, 1.0),
+    "xtc_threshold": (0.0, 1.0),
     "mirostat": (0, 2),
     "mirostat_tau": (0.0, 1000.0),
     "mirostat_eta": (0.0, 1000.0),
@@ -28,8 +35,9 @@ LARGEST_BIAS = 1e4
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What one worker offers. `context_length` is one slot's, prompt and answer together;
-    `queue_limit` counts the requests that wait for a slot; `max_stall_s` bounds the pause of a
-    running stream.
+    `queue_limit` counts the requests that wait for a slot, `queue_deadline_s` bounds how long one
+    may be expected to; `owner_slots` are what one owner's requests may hold at once (None: all);
+    `max_stall_s` bounds the pause of a running stream.
     """
 
     slots: int
@@ -37,6 +45,8 @@ class Limits:
     vocabulary_size: int
     queue_limit: int
     max_stall_s: float
+    queue_deadline_s: float = inf
+    owner_slots: int | None = None
 
 
 def refusal(submit: Submit, limits: Limits) -> Refused | None:
@@ -45,6 +55,7 @@ def refusal(submit: Submit, limits: Limits) -> Refused | None:
         return _refused(submit, "context_too_long", length)
     fault = _request_fault(submit, limits.vocabulary_size)
     fault = fault or _sampler_fault(submit.sampler, limits.vocabulary_size)
+    fault = fault or constraints_fault(submit, limits.vocabulary_size)
     return _refused(submit, "invalid", fault) if fault else None
 
 

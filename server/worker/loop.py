@@ -125,19 +125,19 @@ class Loop:
         try:
             if batch.streams:
                 # Short by the stall budget: not worth an interruption.
-                samples = self._runner.run(batch)
+                logits = self._runner.run(batch)
             else:
                 self._watch.begin(self._runner, self._scheduler.requests(batch))
                 if not self._commands.empty():
                     # A command that came before the watch began may be the one to heed.
                     return
-                samples = self._runner.run(batch)
+                logits = self._runner.run(batch)
         except DecodeInterrupted:
             self._scheduler.rewind(batch)
         except DecodeFailed as error:
             self._scheduler.fail(batch, str(error))
         else:
-            self._scheduler.advance(batch, samples)
+            self._scheduler.advance(batch, logits)
         finally:
             if not batch.streams:
                 self._watch.end()

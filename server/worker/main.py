@@ -10,6 +10,7 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
+from math import inf
 
 import msgspec
 
@@ -65,7 +66,7 @@ def _work(channel: Channel) -> int:
     )
     shelf = _shelf(runtime, options, budget)
     limits = _limits(runtime, options)
-    gate = Gate(limits)
+    gate = Gate(limits, time.monotonic, runtime.grammars.check)
     # Before the gateway knows: what it sends next is for the loop.
     reception.open(gate)
     loaded = runtime.loaded
@@ -99,6 +100,8 @@ def _limits(runtime: Runtime, options: ModelOptions) -> Limits:
         context_length=runtime.loaded.context_length,
         vocabulary_size=runtime.model.vocabulary_size,
         queue_limit=options.queue_limit,
+        queue_deadline_s=inf if options.queue_deadline_s is None else options.queue_deadline_s,
+        owner_slots=options.owner_slots,
         max_stall_s=_stall_ms(options, runtime) / 1000,
     )
 

@@ -45,6 +45,8 @@ class ModelOptions(Frame, frozen=True, kw_only=True):
     cpu_moe_layers: int
     weight_repack: Literal["auto", "on", "off"]
     queue_limit: int
+    queue_deadline_s: float | None = None
+    owner_slots: int | None = None
     max_stall_ms: int | None = None
     prefixes: PrefixOptions = PrefixOptions()
 
@@ -64,6 +66,13 @@ class SamplerOptions(Frame, frozen=True, kw_only=True):
     repeat_last_n: int
     frequency_penalty: float
     presence_penalty: float
+    dry_multiplier: float
+    dry_base: float
+    dry_allowed_length: int
+    dry_penalty_last_n: int
+    top_n_sigma: float
+    xtc_probability: float
+    xtc_threshold: float
     mirostat: int
     mirostat_tau: float
     mirostat_eta: float
@@ -72,22 +81,26 @@ class SamplerOptions(Frame, frozen=True, kw_only=True):
 
 
 class Grammar(Frame, frozen=True, kw_only=True):
-    """What text may be drawn: llama.cpp's GBNF or a JSON schema. Where it may end, drawing any of
-    the request's `stop_ids` or `end` ends it; where it must end, nothing is drawn. Either way `end`
-    is written then (one token), and nothing is constrained any more.
+    """What may be drawn: text of llama.cpp's GBNF or of a JSON schema, or one of `choices`, which
+    are sequences of any ids. Where it may end, drawing any of the request's `stop_ids` or `end`
+    ends it; where it must end, nothing is drawn. Either way `end` is written then (one token, which
+    may complete a rule's suffix), and nothing is constrained any more.
     """
 
-    kind: Literal["gbnf", "json_schema"]
-    text: str
+    kind: Literal["gbnf", "json_schema", "choice"]
+    text: str = ""
+    choices: list[list[int]] = []
     end: int
 
 
 class Rule(Frame, frozen=True, kw_only=True):
     """When what was generated ends with `suffix`, `force` is written next, and what comes after
-    that is drawn within `grammar`. With `instead` the suffix's last token, just drawn, is not kept.
+    that is drawn within `grammar`; what an earlier rule's grammar constrained is over. With
+    `instead` the suffix's last token, just drawn, is not kept.
 
     An empty suffix is the start of the answer. A rule applies every time; the first that matches
-    wins. While tokens are forced no rule applies; the last forced token may complete a suffix.
+    wins. While tokens are forced no rule applies; the last forced token may complete a suffix, but
+    of no rule with `instead`: it stands. After a stop id nothing applies, unless it is replaced.
     """
 
     suffix: list[int]
@@ -98,7 +111,8 @@ class Rule(Frame, frozen=True, kw_only=True):
 
 class Budget(Frame, frozen=True, kw_only=True):
     """Once `tokens` were generated in all, a stretch that `begin` opened and `end` has not closed
-    is left: `force` is written, also when it is opened only then.
+    is left: `force` is written, also when it is opened only then. Rules come first. An empty
+    `begin` is the start of the answer; an empty `end` never comes.
     """
 
     tokens: int
@@ -108,7 +122,10 @@ class Budget(Frame, frozen=True, kw_only=True):
 
 
 class Minimum(Frame, frozen=True, kw_only=True):
-    """No stop id is drawn until so many tokens were generated after the last `after`."""
+    """No stop id is drawn, nor what ends a grammar, until so many tokens were generated after the
+    last `after`; an empty `after` is the start of the answer. A grammar that leaves nothing else to
+    draw ends all the same.
+    """
 
     tokens: int
     after: list[int]
@@ -119,7 +136,8 @@ class Submit(Frame, frozen=True, kw_only=True):
     as its last token).
 
     `top_logprobs` None: no logprobs; n: the chosen token's and the n likeliest. What is computed is
-    shared with requests of the same `salt` only; `boundaries` are token counts at which other
+    shared with requests of the same `salt` only; slots are shared out between those of different
+    `owner` in turn; `boundaries` are token counts at which other
     prompts may part from this one. Forced tokens are reported like drawn ones and count towards
     `max_tokens`. `speculate`: tokens may be guessed from earlier text and verified, which changes
     nothing in the answer.
@@ -132,6 +150,7 @@ class Submit(Frame, frozen=True, kw_only=True):
     sampler: SamplerOptions
     top_logprobs: int | None = None
     salt: bytes = b""
+    owner: bytes = b""
     boundaries: list[int] = []
     rules: list[Rule] = []
     budget: Budget | None = None
@@ -230,8 +249,9 @@ class Ended(Frame, frozen=True, kw_only=True):
 
 
 class Step(Frame, frozen=True, kw_only=True):
-    """What the last step or steps brought: tokens in order, then the sequences that ended; and the
-    counters of the prefix store where they have changed.
+    """What the last step or steps brought: tokens in order, then the sequences that ended; how many
+    steps so far held streams up for longer than was meant; and the counters of the prefix store
+    where they have changed.
 
     A fast model's steps come several to a frame, so that frames are not what costs.
     """
@@ -240,6 +260,7 @@ class Step(Frame, frozen=True, kw_only=True):
     ended: list[Ended]
     running: int
     waiting: int
+    stalls: int = 0
     prefixes: PrefixCounters | None = None
 
 

@@ -1,14 +1,57 @@
-"""The seam between the scheduler and whatever computes: spans of tokens in, samples out.
+"""The seam between the scheduler and whatever computes: spans of tokens in, logits to draw from
+out.
 
 Knows neither llama.cpp nor requests: only slots, positions and token ids.
 """
 
+from collections.abc import Callable
 from collections.abc import Sequence as Row
 from typing import NamedTuple, Protocol, TypeAlias
 
-from server.worker.messages import SamplerOptions
+from server.worker.messages import Grammar, SamplerOptions
 
 Data: TypeAlias = bytes | bytearray | memoryview
+# numpy's array of bool [vocabulary]; nobody on this side looks inside.
+Mask: TypeAlias = object
+
+
+class GrammarError(ValueError):
+    """The grammar cannot be used; the text is one sentence that says why."""
+
+
+class Matcher(Protocol):
+    """A grammar and the text so far. Knows no stop ids: to it they are never part of a text."""
+
+    def allows(self, token: int) -> bool:
+        """Whether this token may come next. Asked of every token that is drawn: cheap."""
+        ...
+
+    def mask(self) -> Mask:
+        """All that may come next, True where it may. Asked only after a refusal."""
+        ...
+
+    def accept(self, token: int) -> None:
+        """The token was kept."""
+
+    @property
+    def may_end(self) -> bool:
+        """Whether the text may end here."""
+        ...
+
+    @property
+    def must_end(self) -> bool:
+        """Whether nothing may follow."""
+        ...
+
+
+# Errors: GrammarError.
+Compile: TypeAlias = Callable[[Grammar], Matcher]
+
+
+def no_grammars(_grammar: Grammar) -> Matcher:
+    """The compiler of those who have none."""
+    raise GrammarError("This engine knows no grammars; ask without one.")
+
 
 # NamedTuples, for every stream makes one of each in every step.
 
@@ -29,7 +72,7 @@ class Span(NamedTuple):
 
 class Batch(NamedTuple):
     """The spans of one step, in order of slot, one a slot. `streams` of them continue an answer,
-    one token each; the others hold `prompt_tokens` tokens in all.
+    by one token at least; `prompt_tokens` counts all tokens beside those.
     """
 
     spans: Row[Span]
@@ -45,6 +88,37 @@ class Sample(NamedTuple):
     top: Row[tuple[int, float]] = ()
 
 
+class Bounds(NamedTuple):
+    """What may be drawn: within the `matcher`, if there is one; those of `stops` only where it
+    `may_stop`.
+    """
+
+    matcher: Matcher | None
+    stops: frozenset[int]
+    may_stop: bool
+
+    def refuses(self, token: int) -> bool:
+        if token in self.stops:
+            return not self.may_stop
+        return self.matcher is not None and not self.matcher.allows(token)
+
+
+class NothingAllowed(Exception):
+    """The bounds leave nothing that could be drawn."""
+
+
+class Logits(Protocol):
+    """What a batch came to: a row for each token that is drawn, in order of the spans. Good until
+    the runner computes again.
+    """
+
+    def draw(self, row: int, bounds: Bounds | None = None) -> Sample:
+        """Draw from a row with the sampler of its slot. Rows of a slot are drawn from in order,
+        none twice; the sampler remembers the outcome. Errors: NothingAllowed.
+        """
+        ...
+
+
 class DecodeFailed(Exception):
     """The batch was not computed; its slots hold an unknown part of it. The text says why."""
 
@@ -57,14 +131,15 @@ class Runner(Protocol):
     """Computes batches. One thread calls it; `interrupt` may come from another."""
 
     batch_tokens: int
+    compile: Compile
 
     def occupy(self, slot: int, sampler: SamplerOptions) -> None:
-        """A new sequence moves into an empty slot and draws its tokens with this sampler."""
-
-    def run(self, batch: Batch) -> list[Sample]:
-        """One sample for each span that samples, in their order. Errors: DecodeFailed,
-        DecodeInterrupted; no sampler has drawn anything then.
+        """A new sequence moves into a free slot and draws its tokens with this sampler. What was
+        computed in the slot before is still there until `rewind` or `trim`.
         """
+
+    def run(self, batch: Batch) -> Logits:
+        """The logits after each span that samples. Errors: DecodeFailed, DecodeInterrupted."""
         ...
 
     def rewind(self, slot: int) -> None:
@@ -91,7 +166,7 @@ class Runner(Protocol):
         ...
 
     def release(self, slot: int) -> None:
-        """Forget everything in the slot, its sampler too. Harmless on an empty slot."""
+        """Forget the slot's sampler; what was computed stays. Harmless on a free slot."""
 
     def interrupt(self) -> None:
         """End the running `run`, if the hardware allows, with DecodeInterrupted; or the next."""

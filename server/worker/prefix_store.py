@@ -10,6 +10,11 @@ from server.worker.ports import Data
 from server.worker.radix import ID_BYTES, RadixTree
 from server.worker.shelf import Record, Shelf
 
+# What knowing of an entry takes of memory beside its path: places in the tree and in a tier.
+ENTRY_BYTES = 2048
+# All that knowing of what is on disk may take, however small the snapshots there are.
+MOST_INDEX_BYTES = 32 << 20
+
 
 @dataclass(slots=True)
 class _Entry:
@@ -32,6 +37,7 @@ class Hit:
 
 @dataclass(slots=True)
 class _Counts:
+    slot_hits: int = 0
     memory_hits: int = 0
     disk_hits: int = 0
     misses: int = 0
@@ -43,20 +49,25 @@ class _Counts:
 
 @dataclass(slots=True)
 class _Tier:
-    """Entries by name, the first to go first; `used` is what they take of the budget."""
+    """Entries by name, the first to go first; `used` is what they take of the budget, `index` what
+    knowing of them takes of memory.
+    """
 
     budget: int
     entries: "OrderedDict[str, _Entry]" = field(default_factory=OrderedDict)
     used: int = 0
+    index: int = 0
 
     def add(self, name: str, entry: _Entry, size: int, cold: bool) -> None:
         self.entries[name] = entry
         self.entries.move_to_end(name, last=not cold)
         self.used += size
+        self.index += _index_bytes(entry.record)
 
     def drop(self, name: str, size: int) -> None:
-        if self.entries.pop(name, None) is not None:
+        if entry := self.entries.pop(name, None):
             self.used -= size
+            self.index -= _index_bytes(entry.record)
 
 
 class PrefixStore:
@@ -149,6 +160,12 @@ class PrefixStore:
         self._counts.tokens += tokens
         self._changed = True
 
+    def count_slot(self, tokens: int) -> None:
+        """Count a prompt of which so many tokens were in its slot already."""
+        self._counts.slot_hits += 1
+        self._counts.tokens += tokens
+        self._changed = True
+
     def news(self) -> PrefixCounters | None:
         """The counters, if they have changed since the last call."""
         self._hear()
@@ -220,7 +237,7 @@ class PrefixStore:
     def _fit_disk(self, size: int) -> bool:
         if size > self._disk.budget:
             return False
-        while self._disk.used + size > self._disk.budget:
+        while self._disk.used + size > self._disk.budget or self._disk.index > MOST_INDEX_BYTES:
             self._counts.disk_evictions += 1
             self._leave_disk(next(iter(self._disk.entries.values())))
         return True
@@ -260,3 +277,7 @@ class PrefixStore:
                 self._disk.drop(record.name, self._shelf.bytes_of(record))
                 self._uproot_if_gone(entry)
             self._changed = True
+
+
+def _index_bytes(record: Record) -> int:
+    return ENTRY_BYTES + len(record.path)

@@ -4,6 +4,7 @@ back while another computes what it needs. Knows no batches.
 
 from collections.abc import Callable
 
+from server.worker.leftovers import LEAST_TOKENS, Leftovers
 from server.worker.ports import Runner
 from server.worker.prefix_store import Hit, PrefixStore
 from server.worker.radix import ID_BYTES, common
@@ -11,8 +12,6 @@ from server.worker.sequence import Hold, Sequence
 from server.worker.shelf import Record
 from server.worker.slots import Slots
 
-# A snapshot of fewer tokens is not worth its place.
-LEAST_TOKENS = 16
 # Fewer tokens than this are computed sooner than waited for.
 WORTH_WAITING = 32
 # Long prompts get a snapshot every so many tokens, for those that part from them anywhere.
@@ -40,6 +39,7 @@ class Reuse:
         self._runner = runner
         self._store = store
         self._slots = slots
+        self._leftovers = Leftovers()
         self._clock = clock
         self._max_stall_s = max_stall_s
         # What may still be spent on copies before the next step; None: nobody waits for it.
@@ -55,16 +55,29 @@ class Reuse:
             if sequence.hold is not None and not self._is_coming(sequence.hold):
                 self.start(sequence)
 
+    def choose(self, sequence: Sequence) -> int:
+        """The free slot for the sequence; there must be one."""
+        return self._leftovers.choose(self._slots.free, sequence)
+
     def start(self, sequence: Sequence) -> None:
-        """A sequence that has computed nothing: restore what is there of its prompt, or hold it for
-        something better that is being computed.
+        """A sequence that has computed nothing: begin with what is there of its prompt, or hold it
+        for something better that is being computed.
         """
         if not self._store.budget:
             return
         sequence.hold = self._best_coming(sequence)
         if sequence.hold is None:
-            self._restore(sequence)
+            if not self._go_on(sequence):
+                self._restore(sequence)
             sequence.points = self._points(sequence)
+
+    def leave(self, sequence: Sequence, *, sound: bool) -> None:
+        """The sequence is about to leave its slot; unless `sound`, nobody knows what is in it."""
+        if sound and sequence.hold is None and sequence.computed and self._store.budget:
+            self._leftovers.leave(sequence)
+        else:
+            self._leftovers.drop(sequence.slot)
+            self._runner.rewind(sequence.slot)
 
     def keep(self, sequence: Sequence) -> None:
         """After a step: take a snapshot if the sequence is at one of its points."""
@@ -103,10 +116,28 @@ class Reuse:
         if best is None:
             return None
         stored = self._store.longest(sequence.salt, sequence.path)
-        if best.point - stored < WORTH_WAITING:
+        left = self._leftovers.shared(sequence.slot, sequence)
+        if best.point - max(stored, left) < WORTH_WAITING:
             return None
         best.other.points = sorted({*best.other.points, best.point})
         return best
+
+    # --- the slot ------------------------------------------------------------------------------
+
+    def _go_on(self, sequence: Sequence) -> bool:
+        """Whether the sequence goes on from what was left in its slot; if not, the slot is empty
+        now.
+        """
+        slot, left = sequence.slot, self._leftovers.shared(sequence.slot, sequence)
+        if not self._leftovers.drop(slot):
+            return False
+        stored = self._store.longest(sequence.salt, sequence.path)
+        if not left or left < stored or not self._runner.trim(slot, left):
+            self._runner.rewind(slot)
+            return False
+        sequence.restore(left)
+        self._store.count_slot(left)
+        return True
 
     # --- the store -----------------------------------------------------------------------------
 

@@ -1,26 +1,29 @@
-"""Who runs next: running streams first, one token each, then as much of the prompts as the pace
-allows. Pure: knows no llama.cpp, no socket, and time only through the clock it is given.
-
-A step is plan -> run -> advance; what went wrong in between comes back as fail, rewind or abandon.
-Every accepted request ends exactly once, in a `Step` of `report`.
+"""Who runs next: running streams first, one token each, then as much of what is forced on them and
+of the prompts as the pace allows. Pure: knows no llama.cpp, no socket, and time only through the
+clock it is given. A step is plan -> run -> advance; what went wrong in between comes back as fail,
+rewind or abandon. Every accepted request ends exactly once, in a `Step` of `report`.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 from server.worker.admission import Limits
+from server.worker.answers import Answers
 from server.worker.gate import Gate
-from server.worker.messages import Ended, EndReason, Step, Submit, Token
+from server.worker.messages import Ended, EndReason, Step, Submit
 from server.worker.pace import Pace
-from server.worker.ports import Batch, Runner, Sample
+from server.worker.ports import Batch, Logits, Runner
 from server.worker.prefix_store import PrefixStore
+from server.worker.queue import Queue
 from server.worker.reuse import Reuse
 from server.worker.sequence import Sequence
+from server.worker.shares import shared_out, urgency
 from server.worker.slots import Slots
 
 
 class Scheduler:
-    """Requests that the gate let in, first come first served, over the slots of one runner. What
-    the store has of their prompts is not computed again.
+    """Requests that the gate let in, over the slots of one runner. What the store has of their
+    prompts is not computed again.
     """
 
     def __init__(
@@ -36,12 +39,14 @@ class Scheduler:
         self._store = store
         self._clock = clock
         self._batch_tokens = runner.batch_tokens
+        self._compile = runner.compile
         self._slots = Slots(limits.slots, runner)
         self._reuse = Reuse(runner, store, self._slots, limits.max_stall_s, clock)
-        self._waiting: dict[int, Sequence] = {}
+        self._queue = Queue(limits.owner_slots)
         self._alive: dict[int, Sequence] = {}
         self._planned_at = 0.0
-        self._tokens: list[Token] = []
+        self._stalls = 0
+        self._answers = Answers()
         self._ended: list[Ended] = []
 
     @property
@@ -55,8 +60,9 @@ class Scheduler:
 
     def submit(self, submit: Submit) -> None:
         """Take in a request that has passed the gate."""
-        sequence = Sequence(submit, self._clock())
-        self._alive[submit.id] = self._waiting[submit.id] = sequence
+        sequence = Sequence(submit, self._clock(), self._compile)
+        self._alive[submit.id] = sequence
+        self._queue.put(sequence)
 
     def cancel(self, request: int) -> None:
         """End this request; unknown and ended ones are ignored."""
@@ -72,27 +78,34 @@ class Scheduler:
         prompts: list[Sequence] = []
         for sequence in self._slots:
             if sequence.alone:
-                return self._batch([sequence], {sequence.slot: self._batch_tokens})
+                share = self._batch_tokens - sequence.streams
+                return self._batch([sequence], {sequence.slot: share})
             if sequence.hold is None:
                 (streams if sequence.streams else prompts).append(sequence)
-        if not prompts:
+        forced = [sequence for sequence in streams if sequence.pending > 1]
+        if not prompts and not forced:
             spans = [sequence.span(1) for sequence in streams]
             return Batch(spans, len(spans), 0) if spans else None
         allowance = self.pace.allowance(len(streams), self._batch_tokens)
-        return self._batch(self._slots, _shares(prompts, allowance))
+        token_s = self.pace.prompt_token_s or 0.0
+        shares = shared_out(forced, prompts, allowance, urgency(self._planned_at, token_s))
+        return self._batch(self._slots, shares)
 
-    def advance(self, batch: Batch, samples: list[Sample]) -> None:
+    def advance(self, batch: Batch, logits: Logits) -> None:
         """Take the results of the planned batch."""
-        now = self._clock()
-        self.pace.observe(batch.streams, batch.prompt_tokens, now - self._planned_at)
-        drawn = iter(samples)
+        computed_s = self._clock() - self._planned_at
         for span in batch.spans:
             sequence = self._slots[span.slot]
-            sequence.computed += len(span.tokens)
+            sequence.advance(len(span.tokens))
             if sequence.computed <= sequence.prompt_tokens:
                 self._reuse.keep(sequence)
-            if span.samples:
-                self._take(sequence, next(drawn), now)
+        now = self._clock()
+        self._draw(batch, logits, now)
+        # Drawing counts: over a large vocabulary it takes its time. Snapshots do not.
+        seconds = computed_s + self._clock() - now
+        self.pace.observe(batch.streams, batch.prompt_tokens, seconds)
+        if batch.streams and seconds > self.pace.max_stall_s:
+            self._stalls += 1
 
     def fail(self, batch: Batch, message: str) -> None:
         """The batch was not computed. Each of its sequences is tried again alone, from its start,
@@ -118,75 +131,78 @@ class Scheduler:
 
     def report(self) -> Step | None:
         """What happened since the last report, if anything did."""
-        if not self._tokens and not self._ended:
+        if not self._answers.news and not self._ended:
             return None
         step = Step(
-            tokens=self._tokens,
+            tokens=self._answers.take_news(),
             ended=self._ended,
             running=self._slots.occupied,
-            waiting=len(self._waiting),
+            waiting=len(self._queue),
+            stalls=self._stalls,
             prefixes=self._store.news(),
         )
-        self._tokens, self._ended = [], []
+        self._ended = []
         return step
 
     def requests(self, batch: Batch) -> set[int]:
         """The ids that this batch computes for."""
         return {sequence.id for sequence in self._sequences(batch)}
 
+    def _draw(self, batch: Batch, logits: Logits, now: float) -> None:
+        row = 0
+        for span in batch.spans:
+            sequence = self._slots[span.slot]
+            end = None
+            if span.samples:
+                end = self._answers.draw(sequence, logits, row, now)
+                row += 1
+            elif not sequence.pending:
+                end = self._answers.begin(sequence, now)
+            if end is not None:
+                self._end(sequence, end.reason, end.message)
+
     def _sequences(self, batch: Batch) -> list[Sequence]:
         slots = {span.slot for span in batch.spans}
         return [sequence for sequence in self._slots if sequence.slot in slots]
 
     def _admit(self) -> None:
-        while self._waiting and self._slots.free:
-            request, sequence = next(iter(self._waiting.items()))
-            self._slots.occupy(sequence, self._clock())
-            del self._waiting[request]
-            self._reuse.start(sequence)
+        while len(self._queue) and self._slots.free:
+            running = Counter(sequence.owner for sequence in self._slots)
+            sequence = self._queue.first(running)
+            if sequence is None:
+                return
+            self._slots.occupy(self._reuse.choose(sequence), sequence, self._clock())
+            self._queue.serve(sequence)
+            if end := self._answers.open(sequence):
+                self._end(sequence, end.reason, end.message)
+            else:
+                self._reuse.start(sequence)
 
     def _batch(self, sequences: Iterable[Sequence], shares: dict[int, int]) -> Batch:
-        """Streams and the prompts that have a share; in order of slot, for llama.cpp computes
-        neighbours together.
+        """Streams, by one token and their share, and the prompts that have one; in order of slot,
+        for llama.cpp computes neighbours together.
         """
         spans = []
         streams = prompt_tokens = 0
         for sequence in sequences:
+            share = shares.get(sequence.slot, 0)
             if sequence.streams:
                 streams += 1
-                spans.append(sequence.span(1))
-            elif share := min(shares.get(sequence.slot, 0), sequence.stretch):
-                prompt_tokens += share
+                share = min(share, sequence.pending - 1)
+                spans.append(sequence.span(1 + share))
+            elif share := min(share, sequence.stretch):
                 spans.append(sequence.span(share))
+            prompt_tokens += share
         return Batch(spans, streams, prompt_tokens)
-
-    def _take(self, sequence: Sequence, sample: Sample, now: float) -> None:
-        token, logprob, top = sample
-        if logprob is None:
-            self._tokens.append(Token(id=sequence.id, token=token))
-        else:
-            self._tokens.append(Token(id=sequence.id, token=token, logprob=logprob, top=list(top)))
-        if reason := sequence.append(token, now):
-            self._end(sequence, reason, "")
 
     def _end(self, sequence: Sequence, reason: EndReason, message: str) -> None:
         now = self._clock()
         del self._alive[sequence.id]
         self._ended.append(sequence.ended(reason, message, now))
-        if self._waiting.pop(sequence.id, None) is None:
+        if self._queue.remove(sequence):
+            self._gate.leave(sequence.id, None)
+        else:
             occupied_s = now - sequence.submitted_at - self._ended[-1].queue_s
+            self._reuse.leave(sequence, sound=reason != "failed")
             self._slots.release(sequence)
             self._gate.leave(sequence.id, occupied_s)
-        else:
-            self._gate.leave(sequence.id, None)
-
-
-def _shares(prompts: list[Sequence], allowance: int) -> dict[int, int]:
-    """The tokens each prompt may compute, by slot: those with the least left come first."""
-    shares = {}
-    for sequence in sorted(prompts, key=lambda sequence: sequence.pending):
-        shares[sequence.slot] = share = min(sequence.stretch, allowance)
-        allowance -= share
-        if allowance == 0:
-            break
-    return shares

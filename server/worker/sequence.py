@@ -6,14 +6,16 @@ from bisect import bisect_right
 from dataclasses import dataclass
 
 from server.worker.messages import Ended, EndReason, Submit
-from server.worker.ports import Span
+from server.worker.ports import Compile, Span, no_grammars
 from server.worker.radix import pack
+from server.worker.rules import constraints_of
 
 
 class Sequence:
     """`tokens` are the prompt and what was generated after it; the first `computed` of them are in
     the slot. At `points`, in order, the computation pauses for a snapshot. While it has a `hold` it
-    computes nothing. Times are readings of the scheduler's clock.
+    computes nothing. `opening` is written as soon as the prompt is computed, before a token is
+    drawn. Times are readings of the scheduler's clock.
     """
 
     __slots__ = (
@@ -22,15 +24,19 @@ class Sequence:
         "boundaries",
         "cached_tokens",
         "computed",
+        "constraints",
         "first_token_at",
         "hold",
         "id",
         "left",
+        "opening",
+        "owner",
         "path",
         "points",
         "prompt_tokens",
         "salt",
         "sampler",
+        "settled",
         "slot",
         "stop_ids",
         "submitted_at",
@@ -38,12 +44,13 @@ class Sequence:
         "top_logprobs",
     )
 
-    def __init__(self, submit: Submit, now: float) -> None:
+    def __init__(self, submit: Submit, now: float, compiled: Compile = no_grammars) -> None:
         self.id = submit.id
         self.tokens = list(submit.prompt)
         self.prompt_tokens = len(submit.prompt)
         self.path = pack(submit.prompt)
         self.salt = submit.salt
+        self.owner = submit.owner
         self.boundaries = submit.boundaries
         self.points: list[int] = []
         self.hold: Hold | None = None
@@ -51,8 +58,13 @@ class Sequence:
         self.stop_ids = frozenset(submit.stop_ids)
         self.sampler = submit.sampler
         self.top_logprobs = submit.top_logprobs
+        self.constraints = constraints_of(submit, compiled)
+        self.opening: list[int] = []
         self.slot = -1
         self.computed = 0
+        # The tokens that were there when the last one was drawn: what comes after them is the
+        # answer's own work, what comes before (after a rewind) is computed like a prompt.
+        self.settled = self.prompt_tokens
         self.cached_tokens = 0
         # After a failed batch: computed in batches of its own until it has drawn a token.
         self.alone = False
@@ -67,8 +79,8 @@ class Sequence:
 
     @property
     def streams(self) -> bool:
-        """Whether the next step draws the next token of an answer already begun."""
-        return self.first_token_at is not None and len(self.tokens) - self.computed == 1
+        """Whether an answer already begun goes on: by the last token drawn, and forced ones."""
+        return self.computed >= self.settled
 
     @property
     def stretch(self) -> int:
@@ -91,14 +103,25 @@ class Sequence:
         """The slot holds nothing any more; all tokens are pending again."""
         self.computed = self.cached_tokens = 0
 
+    def open(self) -> None:
+        """Find out how the answer opens. Errors: GrammarError."""
+        if self.constraints is not None:
+            self.opening = self.constraints.open(self.left)
+
     def span(self, count: int) -> Span:
         """The next `count` tokens to compute."""
         start, end = self.computed, self.computed + count
-        samples = end == len(self.tokens)
+        samples = end == len(self.tokens) and not self.opening
         return Span(self.slot, start, self.tokens[start:end], samples, self.top_logprobs)
 
+    def advance(self, count: int) -> None:
+        """So many more of its tokens are computed."""
+        self.computed += count
+        if self.computed == len(self.tokens):
+            self.settled = self.computed
+
     def append(self, token: int, now: float) -> EndReason | None:
-        """Take the drawn token; the reason if it ends the answer."""
+        """Take a drawn or forced token; the reason if it ends the answer."""
         if self.first_token_at is None:
             self.first_token_at = now
         self.tokens.append(token)

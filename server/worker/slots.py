@@ -17,8 +17,9 @@ class Slots:
         self.occupied = 0
 
     @property
-    def free(self) -> int:
-        return len(self._places) - self.occupied
+    def free(self) -> list[int]:
+        """The empty slots, in order."""
+        return [slot for slot, place in enumerate(self._places) if place is None]
 
     def __len__(self) -> int:
         return len(self._places)
@@ -38,10 +39,8 @@ class Slots:
         """Whether the sequence is in its slot still."""
         return self._places[sequence.slot] is sequence
 
-    def occupy(self, sequence: Sequence, now: float) -> None:
-        """Admit the sequence to a free slot; there must be one."""
-        # The lowest: llama.cpp computes neighbouring slots together, others one after the other.
-        slot = self._places.index(None)
+    def occupy(self, slot: int, sequence: Sequence, now: float) -> None:
+        """Admit the sequence to this empty slot, which still holds what was left in it."""
         self._runner.occupy(slot, sequence.sampler)
         sequence.admit(slot, now)
         self._places[slot] = sequence
@@ -53,7 +52,9 @@ class Slots:
         sequence.rewind()
 
     def release(self, sequence: Sequence) -> None:
-        """The sequence leaves its slot. Errors: LookupError when it does not sit there."""
+        """The sequence leaves its slot, and what it computed there stays behind. Errors:
+        LookupError when it does not sit there.
+        """
         if self[sequence.slot] is not sequence:
             raise LookupError(f"slot {sequence.slot} holds another sequence")
         self._places[sequence.slot] = None

@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Iterator
+from typing import Literal
 
 import openai
 import pytest
+from pydantic import BaseModel
 
 from tests.clients.conftest import KEY
 
@@ -187,3 +189,51 @@ def test_what_is_wrong_is_named(client: openai.OpenAI, address: str) -> None:
         pytest.raises(openai.AuthenticationError),
     ):
         stranger.responses.create(model=MODEL, input="Hello!")
+
+
+class Weather(BaseModel):
+    city: Literal["Paris", "Oslo"]
+    degrees: int
+
+
+def test_an_answer_is_parsed_into_a_model(client: openai.OpenAI) -> None:
+    given = {"model": MODEL, "input": "Hello!", "temperature": 0, "text_format": Weather}
+    response = client.responses.parse(**given)
+    assert response.status == "completed"
+    assert isinstance(response.output_parsed, Weather)
+    with client.responses.stream(**given) as stream:
+        assert stream.get_final_response().output_parsed == response.output_parsed
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        "required",
+        {"type": "function", "name": "get_weather"},
+        {
+            "type": "allowed_tools",
+            "mode": "required",
+            "tools": [{"type": "function", "name": "get_weather"}],
+        },
+    ],
+)
+def test_a_tool_that_has_to_be_called_is(client: openai.OpenAI, choice: object) -> None:
+    other = {"type": "function", "name": "count", "parameters": {"type": "object"}}
+    response = client.responses.create(
+        model=MODEL,
+        input="Hello!",
+        tools=[WEATHER] if choice == "required" else [other, WEATHER],
+        tool_choice=choice,
+        temperature=0,
+    )
+    (call,) = [item for item in response.output if item.type == "function_call"]
+    assert call.name == "get_weather"
+    assert "location" in json.loads(call.arguments)
+
+
+def test_a_schema_that_cannot_be_held_to_is_named(client: openai.OpenAI) -> None:
+    schema = {"type": "object", "not": {"required": ["a"]}}
+    form = {"type": "json_schema", "name": "odd", "schema": schema}
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.responses.create(model=MODEL, input="x", text={"format": form})
+    assert caught.value.param.startswith("text.format.schema")

@@ -73,7 +73,8 @@ def form(**fields: Any) -> dict[str, Any]:
             {"output": JsonOutput(schema=SCHEMA, name="n", description="d")},
         ),
         ({"reasoning": {"effort": "high", "summary": "auto"}}, {"effort": "high"}),
-        ({"reasoning": {"effort": "minimal"}}, {"effort": "low"}),
+        ({"reasoning": {"effort": "minimal"}}, {"effort": "low", "reasoning_budget": None}),
+        ({"reasoning": {"effort": "none"}}, {"effort": "low", "reasoning_budget": 0}),
         ({"reasoning": {"effort": None}}, {"effort": "medium"}),
         ({"reasoning": {"context": "current_turn"}}, {"effort": "medium"}),
         ({"truncation": "disabled", "background": False}, {"id": "resp_1"}),
@@ -138,6 +139,22 @@ def test_wrong_value_is_refused_by_name(param: str, value: Any):
 )
 def test_deep_fault_is_named_by_its_path(body: dict[str, Any], param: str):
     assert refusal(body).param == param
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        (form(type="json_object"), "text.format"),
+        (
+            {"tools": [{"type": "function", "name": "f"}], "tool_choice": "required"},
+            "tool_choice",
+        ),
+    ],
+)
+def test_an_answer_that_is_begun_is_text(body: dict[str, Any], param: str):
+    begun = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hel"}]
+    assert refusal({**body, "input": begun}).param == param
+    assert call({"input": begun}).requests[0].conversation.begun == "Hel"
 
 
 @pytest.mark.parametrize("param", sorted(REFUSED))

@@ -10,7 +10,7 @@ import gguf
 
 from server.core.messages import Conversation, UserMessage
 from server.core.request import GenerationRequest, Sampling
-from server.engines.generation import GenerationLimits
+from server.engines.allowance import GenerationLimits
 from server.engines.local import LocalEngine, LocalOptions
 from server.formats.harmony import HarmonyFormat
 from server.worker.messages import ModelOptions, PrefixOptions
@@ -28,6 +28,13 @@ DEFAULTS = Sampling(
     repeat_last_n=64,
     frequency_penalty=0.0,
     presence_penalty=0.0,
+    dry_multiplier=0.0,
+    dry_base=1.75,
+    dry_allowed_length=2,
+    dry_penalty_last_n=64,
+    top_n_sigma=0.0,
+    xtc_probability=0.0,
+    xtc_threshold=0.1,
     mirostat=0,
     mirostat_tau=5.0,
     mirostat_eta=0.1,

@@ -50,10 +50,11 @@ async def test_a_second_turn_has_the_earlier_prompt_cached(start_engine: StartEn
     assert cached(first) == 0
     said = AssistantMessage(text=first.text or "I am a model.")
     second = await ask(engine, SYSTEM, QUESTION, said, UserMessage(text="And mine?"))
-    assert cached(second) == prompt_tokens(first)
+    # And what of its answer stands in the history as the model wrote it.
+    assert cached(second) >= prompt_tokens(first)
     counters = engine.status().prefixes
     assert counters is not None
-    assert (counters.memory_hits, counters.misses) == (1, 1)
+    assert (counters.slot_hits, counters.misses) == (1, 1)
     assert counters.tokens == cached(second)
     assert 0 < counters.memory_bytes < 64 << 20
     assert counters.disk_bytes == 0

@@ -4,12 +4,26 @@ answer can be computed on paper. It refuses what a real one would silently get w
 
 from array import array
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
+from server.core.ports import PrefixCounters
 from server.worker.admission import Limits
 from server.worker.gate import Gate
-from server.worker.messages import Accepted, Ended, SamplerOptions, Step, Submit
-from server.worker.ports import Batch, Data, DecodeFailed, DecodeInterrupted, Sample
+from server.worker.messages import Accepted, Ended, Grammar, SamplerOptions, Step, Submit
+from server.worker.ports import (
+    Batch,
+    Bounds,
+    Data,
+    DecodeFailed,
+    DecodeInterrupted,
+    GrammarError,
+    Matcher,
+    NothingAllowed,
+    Sample,
+    Span,
+)
 from server.worker.prefix_store import PrefixStore
+from server.worker.rules import Constraints
 from server.worker.scheduler import Scheduler
 from server.worker.shelf import NoShelf, Shelf
 
@@ -24,6 +38,13 @@ GREEDY = SamplerOptions(
     repeat_last_n=64,
     frequency_penalty=0.0,
     presence_penalty=0.0,
+    dry_multiplier=0.0,
+    dry_base=1.75,
+    dry_allowed_length=2,
+    dry_penalty_last_n=64,
+    top_n_sigma=0.0,
+    xtc_probability=0.0,
+    xtc_threshold=0.1,
     mirostat=0,
     mirostat_tau=5.0,
     mirostat_eta=0.1,
@@ -50,6 +71,88 @@ def answer(prompt: Sequence[int], count: int, stop_ids: Iterable[int] = ()) -> l
     return tokens[len(prompt) :]
 
 
+class Alphabet:
+    """A Matcher of texts over some ids, of bounded length. As a grammar's text: "3,4,5 2 6" is two
+    to six tokens of 3, 4 and 5.
+    """
+
+    def __init__(self, text: str) -> None:
+        try:
+            ids, self.least, self.most = text.split()
+            self.ids = {int(number) for number in ids.split(",")}
+            self.least, self.most = int(self.least), int(self.most)
+        except ValueError:
+            raise GrammarError(f"{text!r} is no alphabet.") from None
+        self.accepted: list[int] = []
+        self.masks = 0
+
+    def allows(self, token: int) -> bool:
+        return len(self.accepted) < self.most and token in self.ids
+
+    def mask(self) -> set[int]:
+        self.masks += 1
+        return self.ids if len(self.accepted) < self.most else set()
+
+    def accept(self, token: int) -> None:
+        assert self.allows(token)
+        self.accepted.append(token)
+
+    @property
+    def may_end(self) -> bool:
+        return len(self.accepted) >= self.least
+
+    @property
+    def must_end(self) -> bool:
+        return len(self.accepted) >= self.most
+
+
+def alphabet(text: str, end: int) -> Grammar:
+    return Grammar(kind="gbnf", text=text, end=end)
+
+
+def within(token: int, bounds: Bounds | None) -> int:
+    """The token, or the next higher one, cyclically, that may be drawn."""
+    for step in range(VOCABULARY - 1):
+        candidate = (token + step) % (VOCABULARY - 1)
+        if bounds is None or not bounds.refuses(candidate):
+            return candidate
+    if bounds.matcher is not None and bounds.matcher.may_end:
+        return min(bounds.stops)
+    raise NothingAllowed("nothing is allowed")
+
+
+class FakeLogits:
+    """Rows that know what comes after them."""
+
+    def __init__(self, rows: list[tuple[int, Span]]) -> None:
+        self.rows = rows
+        self.drawn: list[int] = []
+
+    def draw(self, row: int, bounds: Bounds | None = None) -> Sample:
+        assert row not in self.drawn, "drawn twice"
+        self.drawn.append(row)
+        likeliest, span = self.rows[row]
+        token = within(likeliest, bounds)
+        if span.top_logprobs is None:
+            return Sample(token)
+        return Sample(token, -1.0, [(token, -1.0)])
+
+
+def constrained_answer(submit: Submit) -> list[int]:
+    """What a request with rules must be answered, computed without any scheduler."""
+    tokens = list(submit.prompt)
+    whole = len(tokens) + submit.max_tokens
+    constraints = Constraints(submit, lambda grammar: Alphabet(grammar.text))
+    tokens += constraints.open(submit.max_tokens)
+    while len(tokens) < whole and not (
+        len(tokens) > len(submit.prompt) and tokens[-1] in submit.stop_ids
+    ):
+        drawn = within(next_token(tokens), constraints.bounds())
+        kept, forced = constraints.follow(drawn, whole - len(tokens))
+        tokens += [drawn, *forced] if kept else forced
+    return tokens[len(submit.prompt) :]
+
+
 class Clock:
     """Time that passes only when told to."""
 
@@ -70,6 +173,7 @@ class FakeRunner:
     def __init__(self, slots: int = 4, batch_tokens: int = 64, clock: Clock | None = None) -> None:
         self.batch_tokens = batch_tokens
         self.slots: list[list[int] | None] = [None] * slots
+        self.left: dict[int, list[int]] = {}
         self.poison: set[int] = set()
         self.broken = 0
         self.on_run: Callable[[Batch], None] = lambda _batch: None
@@ -86,9 +190,12 @@ class FakeRunner:
     def occupy(self, slot: int, sampler: SamplerOptions) -> None:
         assert self.slots[slot] is None, f"slot {slot} is taken"
         assert isinstance(sampler, SamplerOptions)
-        self.slots[slot] = []
+        self.slots[slot] = self.left.pop(slot, [])
 
-    def run(self, batch: Batch) -> list[Sample]:
+    def compile(self, grammar: Grammar) -> Matcher:
+        return Alphabet(grammar.text)
+
+    def run(self, batch: Batch) -> FakeLogits:
         self._check(batch)
         self.batches.append(batch)
         self._clock.now += self.seconds(batch.streams, batch.prompt_tokens)
@@ -101,17 +208,13 @@ class FakeRunner:
             self.broken = max(self.broken - 1, 0)
             self._spoil(batch)
             raise DecodeFailed("the batch was bad")
-        samples = []
+        rows = []
         for span in batch.spans:
             held = self.held(span.slot)
             held.extend(span.tokens)
             if span.samples:
-                top = span.top_logprobs
-                token = next_token(held)
-                samples.append(
-                    Sample(token) if top is None else Sample(token, -1.0, [(token, -1.0)])
-                )
-        return samples
+                rows.append((next_token(held), span))
+        return FakeLogits(rows)
 
     def rewind(self, slot: int) -> None:
         self.held(slot).clear()
@@ -135,7 +238,7 @@ class FakeRunner:
         return self.trims
 
     def release(self, slot: int) -> None:
-        assert self.slots[slot] is not None, f"slot {slot} is released twice"
+        self.left[slot] = self.held(slot)
         self.slots[slot] = None
 
     def interrupt(self) -> None:
@@ -152,6 +255,8 @@ class FakeRunner:
 
     def _check(self, batch: Batch) -> None:
         order = [span.slot for span in batch.spans]
+        tokens = sum(len(span.tokens) for span in batch.spans)
+        assert tokens == batch.streams + batch.prompt_tokens
         assert order == sorted(set(order)), "slots out of order, or twice"
         assert 0 < sum(len(span.tokens) for span in batch.spans) <= self.batch_tokens
         for span in batch.spans:
@@ -176,10 +281,10 @@ class Desk:
         self,
         slots: int = 4,
         batch_tokens: int = 64,
-        queue_limit: int = 100,
         max_stall_s: float = 0.7,
         snapshot_bytes: int = 0,
         shelf: Shelf | None = None,
+        **limits_given: Any,
     ) -> None:
         self.clock = Clock()
         self.runner = FakeRunner(slots, batch_tokens, self.clock)
@@ -187,14 +292,16 @@ class Desk:
             slots=slots,
             context_length=5000,
             vocabulary_size=VOCABULARY,
-            queue_limit=queue_limit,
             max_stall_s=max_stall_s,
+            **{"queue_limit": 100, **limits_given},
         )
-        self.gate = Gate(limits)
+        self.gate = Gate(limits, self.clock)
         self.store = PrefixStore(snapshot_bytes, shelf or NoShelf())
         self.scheduler = Scheduler(self.runner, limits, self.gate, self.store, self.clock)
         self.tokens: dict[int, list[int]] = {}
         self.ended: dict[int, Ended] = {}
+        self.stalls = 0
+        self.prefixes = PrefixCounters()
 
     def submit(
         self, request: int, prompt: Sequence[int], count: int = 5, **fields: object
@@ -229,6 +336,8 @@ class Desk:
 
     def keep(self, step: Step) -> None:
         """Remember a report, and that it may follow those before."""
+        self.stalls = step.stalls
+        self.prefixes = step.prefixes or self.prefixes
         for token in step.tokens:
             assert token.id not in self.ended, "a token after the end"
             self.tokens.setdefault(token.id, []).append(token.token)

@@ -29,7 +29,7 @@ class Bench:
         self.sent: list[Report] = []
         self.reception = Reception(self.sent.append, pytest.fail)
         self.commands, self.watch = self.reception.commands, self.reception.watch
-        gate = Gate(LIMITS)
+        gate = Gate(LIMITS, self.clock)
         self.reception.open(gate)
         store = PrefixStore(0, NoShelf())
         scheduler = Scheduler(self.runner, LIMITS, gate, store, self.clock)

@@ -7,6 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from server.worker import prefix_store
 from server.worker.prefix_store import PrefixStore
 from server.worker.radix import pack
 from server.worker.shelf import NoShelf, Record
@@ -159,6 +160,22 @@ def test_a_restart_with_less_room_gives_up_the_least_lately_used(shelf: MemorySh
     shelf.close()
     assert [found(store, [token]) for token in (1, 2, 3)] == [1, 0, 1]
     assert shelf.used == 40
+
+
+def test_knowing_of_many_small_files_takes_a_bounded_memory(
+    shelf: MemoryShelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    each = prefix_store.ENTRY_BYTES + 4
+    monkeypatch.setattr(prefix_store, "MOST_INDEX_BYTES", 3 * each)
+    store = PrefixStore(20, shelf)
+    for token in range(1, 9):
+        put(store, [token])
+        shelf.close()
+    # Three may be known of beside the one that has just come.
+    assert [found(store, [token]) for token in (1, 4, 5, 8)] == [0, 0, 1, 1]
+    news = store.news()
+    assert news is not None
+    assert news.disk_evictions == 4
 
 
 def test_a_damaged_file_is_forgotten_and_a_shorter_prefix_serves(shelf: MemoryShelf) -> None:

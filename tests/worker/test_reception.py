@@ -28,7 +28,7 @@ def sent() -> list[Report]:
 @pytest.fixture
 def reception(sent: list[Report]) -> Reception:
     reception = Reception(sent.append, lambda: pytest.fail("given up"))
-    reception.open(Gate(LIMITS))
+    reception.open(Gate(LIMITS, Clock()))
     return reception
 
 
@@ -58,7 +58,7 @@ def test_a_request_is_accepted_or_refused_in_the_middle_of_a_long_step(
         assert go_on.wait(10)
 
     runner.on_run = stay
-    gate = Gate(LIMITS)
+    gate = Gate(LIMITS, Clock())
     reception.open(gate)
     store = PrefixStore(0, NoShelf())
     scheduler = Scheduler(runner, LIMITS, gate, store, Clock())
@@ -90,7 +90,7 @@ def test_before_the_model_is_there_requests_are_told_to_come_back(sent: list[Rep
 
 
 def test_who_left_makes_room(sent: list[Report]) -> None:
-    gate = Gate(LIMITS)
+    gate = Gate(LIMITS, Clock())
     for request in range(3):
         assert gate.enter(submission(request, [1])) == Accepted(id=request)
     assert isinstance(gate.enter(submission(3, [1])), Refused)

@@ -75,6 +75,7 @@ def test_a_long_prompt_is_shared_wherever_others_part_from_it() -> None:
     shared = desk()
     document = [place % 877 for place in range(3 * GRID)]
     run(shared, 1, document + user(1))
+    shared.runner.trims = False
     assert run(shared, 2, document[: 2 * GRID + 50] + user(2)) == 2 * GRID
 
 
@@ -114,6 +115,7 @@ def test_a_snapshot_that_does_not_restore_is_forgotten() -> None:
 
 def test_what_fits_no_budget_is_computed_every_time() -> None:
     small = desk(snapshot_bytes=100)
+    small.runner.trims = False
     for request in (1, 2):
         assert run(small, request, SYSTEM) == 0
     assert small.runner.snapshots == 0
@@ -148,6 +150,64 @@ def test_counters_tell_hits_by_tier() -> None:
     assert step.prefixes is not None
     assert (step.prefixes.disk_hits, step.prefixes.memory_hits, step.prefixes.misses) == (1, 1, 0)
     assert step.prefixes.tokens == len(SYSTEM) + len(SYSTEM) - 1
+
+
+# --- in the slots --------------------------------------------------------------------------------
+
+
+def test_an_answer_that_is_gone_on_from_is_not_computed_again() -> None:
+    chat = desk()
+    first = SYSTEM + user(1)
+    run(chat, 1, first)
+    # The last token was drawn, not computed.
+    second = first + answer(first, 4)[:-1]
+    assert run(chat, 2, second + user(2)) == len(second)
+
+
+def test_a_slot_serves_whoever_has_most_in_common_with_it() -> None:
+    chats = desk()
+    for number in (1, 2, 3):
+        chats.submit(number, user(number, 50), 4)
+    chats.finish()
+    for number in (3, 1, 2):
+        prompt = user(number, 50) + answer(user(number, 50), 4)[:2]
+        assert run(chats, 10 + number, prompt + user(9)) == 52
+    assert chats.prefixes.slot_hits == 3
+
+
+def test_a_cancelled_prompt_goes_on_where_it_stopped() -> None:
+    chat = desk(batch_tokens=64)
+    chat.submit(1, SYSTEM + user(1), 4)
+    chat.step()
+    chat.scheduler.cancel(1)
+    assert run(chat, 2, SYSTEM + user(2)) == 64
+
+
+def test_others_get_nothing_of_what_a_key_left_in_a_slot() -> None:
+    chat = desk(slots=1)
+    run(chat, 1, SYSTEM, salt=b"a")
+    assert run(chat, 2, SYSTEM, salt=b"b") == 0
+
+
+def test_what_a_failed_request_left_is_not_used() -> None:
+    failing = desk()
+    failing.runner.broken = 2
+    failing.submit(1, SYSTEM, 4)
+    failing.finish()
+    assert failing.ended[1].reason == "failed"
+    failing.runner.broken = 0
+    assert run(failing, 2, SYSTEM) == 0
+
+
+def test_new_chats_leave_those_of_others_in_their_slots() -> None:
+    chats = desk(slots=3)
+    for number in (1, 2, 3):
+        run(chats, number, user(number, 50))
+    # All slots hold something: the one that was left longest ago is given up.
+    run(chats, 4, user(4, 50))
+    chats.runner.snapshots = 0
+    later = [user(number, 50) + answer(user(number, 50), 4)[:3] + user(9) for number in (2, 3, 4)]
+    assert [run(chats, 10 + n, prompt) for n, prompt in enumerate(later)] == [53, 53, 53]
 
 
 # --- while it is being computed ------------------------------------------------------------------
@@ -275,6 +335,7 @@ def test_a_file_is_not_read_while_it_would_stall_streams() -> None:
     run(desk(shelf=shelf), 1, SYSTEM)
     shelf.close()
     busy = desk(shelf=shelf, max_stall_s=1e-9)
+    busy.runner.trims = False
     busy.submit(1, user(1), 60)
     busy.step()
     busy.submit(2, SYSTEM + user(2), 1)

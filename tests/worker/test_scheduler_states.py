@@ -6,8 +6,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from server.worker.messages import Accepted
-from tests.worker.fake_runner import VOCABULARY, Desk, answer
+from server.worker.messages import Accepted, Rule, Submit
+from tests.worker.fake_runner import (
+    VOCABULARY,
+    Desk,
+    alphabet,
+    constrained_answer,
+    submission,
+)
 
 SLOTS = 3
 QUEUE_LIMIT = 2
@@ -19,6 +25,18 @@ PROMPTS = st.builds(
     st.sampled_from([0, 35, 36, 70]),
     st.lists(st.integers(0, 50), min_size=1, max_size=40),
 )
+# What is forced is longer than a step, or leads to a grammar, or to the next rule.
+RULES = st.lists(
+    st.sampled_from(
+        [
+            Rule(suffix=[], force=[3, 4]),
+            Rule(suffix=[], grammar=alphabet("5,6,7 2 3", 8)),
+            Rule(suffix=[8], force=list(range(100, 120))),
+            Rule(suffix=[4], force=[9, 8]),
+        ]
+    ),
+    max_size=4,
+)
 
 
 class SchedulerStates(RuleBasedStateMachine):
@@ -29,20 +47,20 @@ class SchedulerStates(RuleBasedStateMachine):
         )
         self.desk.runner.seconds = lambda streams, prompt: 0.1 * streams + 0.05 * prompt
         self.desk.runner.poison = {POISON}
-        self.asked: dict[int, tuple[list[int], int]] = {}
+        self.asked: dict[int, Submit | None] = {}
         self.may_fail: set[int] = set()
 
-    @rule(prompt=PROMPTS, count=st.integers(1, 12), poisoned=st.booleans())
-    def submit(self, prompt: list[int], count: int, poisoned: bool) -> None:
+    @rule(prompt=PROMPTS, count=st.integers(1, 12), poisoned=st.booleans(), rules=RULES)
+    def submit(self, prompt: list[int], count: int, poisoned: bool, rules: list[Rule]) -> None:
         request = len(self.asked)
         prompt = [*prompt, POISON] if poisoned else prompt
-        self.asked[request] = (prompt, count)
         if poisoned:
             self.may_fail.add(request)
-        if not isinstance(self.desk.submit(request, prompt, count), Accepted):
-            del self.asked[request]
-            # Ids are never used twice here.
-            self.asked[request] = ([], 0)
+        report = self.desk.submit(request, prompt, count, rules=rules)
+        accepted = isinstance(report, Accepted)
+        # Ids are never used twice here.
+        submit = submission(request, prompt, count, rules=rules)
+        self.asked[request] = submit if accepted else None
 
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
@@ -87,11 +105,10 @@ class SchedulerStates(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.desk.finish()
-        accepted = {request for request, (prompt, _) in self.asked.items() if prompt}
+        accepted = {request for request, submit in self.asked.items() if submit}
         assert self.desk.ended.keys() == accepted
         for request, end in self.desk.ended.items():
-            prompt, count = self.asked[request]
-            whole = answer(prompt, count)
+            whole = constrained_answer(self.asked[request])
             told = self.desk.tokens.get(request, [])
             assert told == whole[: len(told)]
             if end.reason == "failed":

@@ -1,5 +1,5 @@
-"""Computes batches with llama.cpp and draws the tokens: the Runner port over a real model. Knows
-slots, spans and samplers, no requests.
+"""Computes batches with llama.cpp: the Runner port over a real model. Knows slots, spans and
+samplers, no requests.
 """
 
 import ctypes
@@ -10,12 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.worker.messages import SamplerOptions
-from server.worker.ports import Batch, Data, DecodeFailed, DecodeInterrupted, Sample, Span
+from server.worker.ports import (
+    Batch,
+    Compile,
+    Data,
+    DecodeFailed,
+    DecodeInterrupted,
+    no_grammars,
+)
 from server.worker.runtime import library
 from server.worker.runtime.batch import BatchArrays, decodes
+from server.worker.runtime.choice import with_choices
 from server.worker.runtime.context import Context
-from server.worker.runtime.logprobs import likeliest, log_softmax
-from server.worker.runtime.sampler import Chain, is_plain_greedy
+from server.worker.runtime.logits import EMPTY_ROWS, Rows
+from server.worker.runtime.model import Model
+from server.worker.runtime.sampler import Candidates, Chain, is_plain_greedy
 
 INTERRUPTED = 2
 FAILURES = {
@@ -29,29 +38,42 @@ FAILURES = {
 class LlamaRunner:
     """Slots of one context; see `ports.Runner`. Not thread-safe but for `interrupt`."""
 
-    def __init__(self, context: Context, vocabulary_size: int, context_length: int) -> None:
+    def __init__(
+        self,
+        context: Context,
+        model: Model,
+        context_length: int,
+        compiled: Compile = no_grammars,
+    ) -> None:
         self.batch_tokens = context.batch_tokens
+        self.compile = with_choices(compiled, model.vocabulary_size)
         self._context = context
-        self._vocabulary_size = vocabulary_size
+        self._vocab = model.vocab
+        self._vocabulary_size = model.vocabulary_size
         self._context_length = context_length
         self._arrays = BatchArrays(context.batch_tokens)
         self._chains: dict[int, Chain] = {}
+        self._candidates = Candidates(model.vocabulary_size)
         self._logits_address = library.logits_address()
         self._rows_address = 0
-        self._rows: NDArray[np.float32] = np.empty((0, vocabulary_size), np.float32)
+        self._rows: NDArray[np.float32] = np.empty((0, 0), np.float32)
 
     def occupy(self, slot: int, sampler: SamplerOptions) -> None:
         self.release(slot)
         if not is_plain_greedy(sampler):
-            self._chains[slot] = Chain(sampler, self._vocabulary_size, self._context_length)
+            self._chains[slot] = Chain(sampler, self._candidates, self._vocab, self._context_length)
 
-    def run(self, batch: Batch) -> list[Sample]:
-        outputs: list[int] = []
+    def run(self, batch: Batch) -> Rows:
         for part in decodes(batch, self._context.unit_tokens):
-            outputs = self._arrays.fill(part)
+            self._arrays.fill(part)
             self._decode()
         sampling = [span for span in batch.spans if span.samples]
-        return self._samples(sampling, outputs) if sampling else []
+        if not sampling:
+            return Rows(EMPTY_ROWS, [], [], {})
+        rows = self._logits(len(sampling))
+        greedy: list[int] = rows.argmax(axis=1).tolist()
+        _check_numbers(rows, greedy)
+        return Rows(rows, greedy, sampling, self._chains)
 
     def _decode(self) -> None:
         code = llama.llama_decode(self._context.pointer, self._arrays.batch)
@@ -77,7 +99,6 @@ class LlamaRunner:
         return self._context.trim(slot, length)
 
     def release(self, slot: int) -> None:
-        self._context.forget(slot)
         if chain := self._chains.pop(slot, None):
             chain.close()
 
@@ -91,21 +112,6 @@ class LlamaRunner:
         """Free every sampler; the context is its owner's."""
         for slot in list(self._chains):
             self.release(slot)
-
-    def _samples(self, spans: list[Span], outputs: list[int]) -> list[Sample]:
-        """Row i of the logits belongs to spans[i]; `outputs` are their indices in the batch."""
-        rows = self._logits(len(spans))
-        greedy: list[int] = rows.argmax(axis=1).tolist()
-        _check_numbers(rows, greedy)
-        samples = []
-        for row, span in enumerate(spans):
-            chain = self._chains.get(span.slot)
-            token = chain.sample(self._context.pointer, outputs[row]) if chain else greedy[row]
-            if span.top_logprobs is None:
-                samples.append(Sample(token))
-            else:
-                samples.append(_measured(token, rows[row], span.top_logprobs))
-        return samples
 
     def _logits(self, count: int) -> NDArray[np.float32]:
         """The logits of the batch's outputs in order, float32 [count, vocabulary]; a view of
@@ -126,8 +132,3 @@ def _check_numbers(rows: NDArray[np.float32], greedy: list[int]) -> None:
     # argmax finds a NaN first, and an infinity next.
     if not all(isfinite(rows[row, token]) for row, token in enumerate(greedy)):
         raise DecodeFailed("The model's output is not a number; its file may be damaged.")
-
-
-def _measured(token: int, row: NDArray[np.float32], top: int) -> Sample:
-    logprobs = log_softmax(row)
-    return Sample(token, float(logprobs[token]), likeliest(logprobs, top))

@@ -50,10 +50,23 @@ def runtime(log: library.Log) -> Iterator[Runtime]:
 
 
 @pytest.fixture(scope="session")
-def exact(log: library.Log, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
+def float_copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same model without rounding."""
-    copy = write_float_copy(TINY, tmp_path_factory.mktemp("float") / "tiny.gguf")
-    runtime = load(tiny_options(path=str(copy)), log, lambda _fraction: None)
+    return write_float_copy(TINY, tmp_path_factory.mktemp("float") / "tiny.gguf")
+
+
+@pytest.fixture(scope="session")
+def exact(log: library.Log, float_copy: Path) -> Iterator[Runtime]:
+    """The model without rounding."""
+    runtime = load(tiny_options(path=str(float_copy)), log, lambda _fraction: None)
+    yield runtime
+    runtime.close()
+
+
+@pytest.fixture(scope="session")
+def another(log: library.Log, float_copy: Path) -> Iterator[Runtime]:
+    """The same once more, with slots of its own."""
+    runtime = load(tiny_options(path=str(float_copy)), log, lambda _fraction: None)
     yield runtime
     runtime.close()
 

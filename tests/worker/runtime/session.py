@@ -25,7 +25,9 @@ class Session:
             max_stall_s=max_stall_s,
         )
         self.runner = runtime.runner
-        self.gate = Gate(limits)
+        for slot in range(limits.slots):
+            self.runner.rewind(slot)
+        self.gate = Gate(limits, time.monotonic)
         self.store = store or PrefixStore(0, NoShelf())
         self.scheduler = Scheduler(runtime.runner, limits, self.gate, self.store, time.monotonic)
         self.tokens: dict[int, list[Token]] = {}

@@ -177,8 +177,9 @@ def sampler(**fields: object) -> SamplerOptions:
         sampler(min_p=1.0),
         sampler(temperature=1e-30),
         sampler(temperature=-1.0),
+        sampler(top_n_sigma=1e-6),
     ],
-    ids=["top_k", "top_p", "min_p", "cold", "negative"],
+    ids=["top_k", "top_p", "min_p", "cold", "negative", "top_n_sigma"],
 )
 def test_samplers_that_leave_only_the_likeliest_are_greedy(
     runtime: Runtime, options: SamplerOptions
@@ -198,6 +199,11 @@ def test_samplers_that_leave_only_the_likeliest_are_greedy(
         sampler(typical_p=0.5, top_k=10**12, top_p=0.9, min_p=0.01),
         sampler(repeat_penalty=100.0, frequency_penalty=100.0, repeat_last_n=-1),
         sampler(repeat_penalty=0.01, presence_penalty=-100.0, repeat_last_n=10**12),
+        sampler(dry_multiplier=100.0, dry_base=100.0, dry_allowed_length=0, dry_penalty_last_n=-1),
+        sampler(dry_multiplier=0.1, dry_base=0.0, dry_penalty_last_n=10**12, typical_p=0.5),
+        sampler(dry_multiplier=0.8, mirostat=2, xtc_probability=0.5),
+        sampler(top_n_sigma=100.0, xtc_probability=1.0, xtc_threshold=0.0, typical_p=0.5),
+        sampler(top_n_sigma=0.001, xtc_probability=1.0, xtc_threshold=1.0, min_p=1.0),
         sampler(logit_bias=dict.fromkeys(range(1000), 10000.0), temperature=0.0001),
         sampler(logit_bias=dict.fromkeys(range(1557), -10000.0), typical_p=0.5),
     ],
@@ -224,9 +230,46 @@ def test_penalties_make_greedy_say_nothing_twice(runtime: Runtime) -> None:
     assert len(set(tokens)) == 100
 
 
+def test_dry_keeps_greedy_from_repeating_itself(runtime: Runtime) -> None:
+    def longest_repeat(tokens: list[int]) -> int:
+        text = "".join(map(chr, tokens))
+        ends = range(len(text))
+        return max(n for n in range(20) for at in ends if text.find(text[at : at + n], at + 1) >= 0)
+
+    prompt = noise(4, 50)
+    options = msgspec.structs.replace(
+        GREEDY, dry_multiplier=10.0, dry_base=2.0, dry_allowed_length=3, dry_penalty_last_n=-1
+    )
+    assert longest_repeat(answer(runtime, prompt, 150)) > 10
+    assert longest_repeat(answer(runtime, prompt, 150, options)) < 6
+
+
+def test_xtc_leaves_out_the_likeliest(runtime: Runtime) -> None:
+    # Of all that are likelier than one in a thousand only the last is left.
+    options = sampler(xtc_probability=1.0, xtc_threshold=0.001)
+    for token in logprobs_of(runtime, runtime.model.vocabulary_size, options):
+        above = [logprob for _, logprob in token.top if logprob >= np.log(0.001)]
+        assert len(above) > 1
+        assert token.logprob <= min(above)
+
+
 def test_penalties_do_not_count_the_prompt(
     runtime: Runtime, tokens_of: Callable[[str], list[int]]
 ) -> None:
     prompt = tokens_of("<|start|>assistant<|channel|>final<|message|>Hello") * 5
     options = msgspec.structs.replace(GREEDY, presence_penalty=100.0, repeat_last_n=-1)
     assert answer(runtime, prompt, 1, options) == answer(runtime, prompt, 1)
+
+
+def test_a_key_with_one_request_does_not_wait_behind_anothers_many(
+    runtime: Runtime, chats: list[list[int]]
+) -> None:
+    session = Session(runtime)
+    for number in range(3 * SLOTS):
+        session.submit(submission(number, chats[number % len(chats)], 12, owner=b"many"))
+    session.submit(submission(99, chats[1], 12, owner=b"one"))
+    tokens = session.finish()
+    order = list(session.ended)
+    # The places that the first ones leave go to the two keys in turn.
+    assert order.index(99) < SLOTS + 2
+    assert tokens[99] == answer(runtime, chats[1], 12)

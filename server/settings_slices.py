@@ -1,0 +1,95 @@
+"""What each part of the server gets of the settings, as a frozen value of its own."""
+
+from server import __version__
+from server.api.options import ApiOptions
+from server.core.request import Sampling
+from server.engines.allowance import GenerationLimits
+from server.response_store import StoreLimits
+from server.settings import Settings
+from server.settings_machine import granted_cpus
+from server.worker.messages import ModelOptions, PrefixOptions
+
+
+def model_options(settings: Settings) -> ModelOptions:
+    """What the worker needs to know."""
+    return ModelOptions(
+        path=str(settings.model_file),
+        context_length=settings.context_length,
+        slots=settings.n_parallel,
+        threads=settings.n_threads or granted_cpus(),
+        gpu_layers=settings.n_gpu_layers,
+        cpu_moe_layers=settings.n_cpu_moe,
+        weight_repack=settings.weight_repack,
+        queue_limit=settings.max_queue,
+        queue_deadline_s=settings.max_queue_seconds,
+        owner_slots=settings.n_parallel_per_key,
+        max_stall_ms=settings.max_stall_ms,
+        prefixes=PrefixOptions(
+            memory_bytes=settings.prefix_cache_ram.bytes,
+            folder=str(settings.prefix_cache_dir or ""),
+            disk_bytes=settings.prefix_cache_disk.bytes,
+        ),
+    )
+
+
+def generation_limits(settings: Settings) -> GenerationLimits:
+    """What a request may use, and what it gets when it does not say."""
+    return GenerationLimits(
+        sampling=sampling(settings),
+        max_tokens=_default_length(settings),
+        reasoning_budget=settings.reasoning_budget,
+        max_input_tokens=settings.max_input_tokens,
+        timeout_s=settings.request_timeout_seconds,
+        shared_prefixes=settings.prefix_sharing == "all",
+    )
+
+
+def api_options(settings: Settings) -> ApiOptions:
+    """What the HTTP side needs to know."""
+    return ApiOptions(
+        version=__version__,
+        max_body_bytes=settings.max_body_bytes,
+        ping_seconds=settings.sse_ping_seconds,
+        drain_seconds=settings.shutdown_timeout_seconds,
+        effort_default=settings.reasoning_effort_default,
+        output_tokens_limit=settings.output_tokens_limit,
+        strict_params=settings.strict_params,
+        reasoning_alias=settings.reasoning_alias,
+        responses=StoreLimits(
+            count=settings.responses_store_count,
+            bytes=settings.responses_store_bytes.bytes,
+            seconds=settings.responses_store_seconds,
+        ),
+    )
+
+
+def sampling(settings: Settings) -> Sampling:
+    """The sampling of a request that names none: every value set, but the seed."""
+    return Sampling(
+        temperature=settings.default_temperature,
+        top_p=settings.default_top_p,
+        top_k=settings.default_top_k,
+        min_p=settings.default_min_p,
+        typical_p=1.0,
+        repeat_penalty=settings.default_repeat_penalty,
+        repeat_last_n=64,
+        frequency_penalty=settings.default_frequency_penalty,
+        presence_penalty=settings.default_presence_penalty,
+        mirostat=0,
+        mirostat_tau=5.0,
+        mirostat_eta=0.1,
+        top_n_sigma=0.0,
+        xtc_probability=0.0,
+        xtc_threshold=0.1,
+        dry_multiplier=0.0,
+        dry_base=1.75,
+        dry_allowed_length=2,
+        dry_penalty_last_n=64,
+    )
+
+
+def _default_length(settings: Settings) -> int:
+    """What a request gets that names no length; never more than it could have asked for."""
+    limit = settings.output_tokens_limit
+    default = settings.max_output_tokens
+    return default if limit is None else min(default, limit)
