@@ -1,13 +1,10 @@
 """The official OpenAI client against a real server on the bundled model."""
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import openai
 import pytest
-
-from tests.clients.conftest import KEY
 
 WEATHER = {
     "type": "function",
@@ -21,12 +18,6 @@ WEATHER = {
         },
     },
 }
-
-
-@pytest.fixture
-def client(address: str) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(base_url=f"{address}/v1", api_key=KEY, max_retries=0) as made:
-        yield made
 
 
 def user(text: str) -> dict[str, str]:
