@@ -32,7 +32,9 @@ def test_tools_are_taken_in_order():
         tool("f", parameters=None),
         tool("g.h", parameters={}, strict=None),
     ]
-    assert conversation({"tools": tools}).tools == (
+    taken = conversation({"tools": tools}).tools
+    assert [each.path for each in taken] == ["tools[0]", "tools[1]", "tools[2]"]
+    assert taken == (
         Tool(name="weather", description="Weather", parameters=SCHEMA, strict=True),
         Tool(name="f"),
         Tool(name="g.h"),
@@ -52,7 +54,7 @@ def allowed(mode: str, *names: str) -> dict[str, Any]:
         ("required", "required", ()),
         ({"type": "function", "name": "g"}, "required", ("g",)),
         (allowed("auto", "g"), "auto", ("g",)),
-        (allowed("required", "g", "f"), "required", ("g", "f")),
+        (allowed("required", "g", "f", "g"), "required", ("g", "f")),
     ],
 )
 def test_choice_is_taken(choice: Any, meaning: str, names: tuple[str, ...]):
