@@ -183,6 +183,17 @@ class Settings(BaseSettings):
         False, "Refuse request fields that this server does not know, instead of ignoring them."
     )
 
+    # --- responses that clients may retrieve and go on from
+    responses_store_count: int = setting(
+        1000, "Responses (/v1/responses) that are kept in memory; 0: none.", ge=0
+    )
+    responses_store_bytes: Bytes = setting(
+        Size(64 * MIB), "Memory for these responses, like 64MiB; 0: none."
+    )
+    responses_store_seconds: float = setting(
+        86400.0, "How long such a response is kept.", ge=0, allow_inf_nan=False
+    )
+
     # --- who may ask
     api_keys: Keys = setting(
         KeyTable(),

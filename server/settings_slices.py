@@ -4,6 +4,7 @@ from server import __version__
 from server.api.options import ApiOptions
 from server.core.request import SAMPLERS_OFF, Sampling
 from server.engines.allowance import GenerationLimits
+from server.response_store import StoreLimits
 from server.settings import Settings
 from server.settings_machine import granted_cpus
 from server.worker.messages import ModelOptions, PrefixOptions
@@ -55,6 +56,11 @@ def api_options(settings: Settings) -> ApiOptions:
         output_tokens_limit=settings.output_tokens_limit,
         strict_params=settings.strict_params,
         reasoning_alias=settings.reasoning_alias,
+        responses=StoreLimits(
+            count=settings.responses_store_count,
+            bytes=settings.responses_store_bytes.bytes,
+            seconds=settings.responses_store_seconds,
+        ),
     )
 
 

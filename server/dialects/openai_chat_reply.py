@@ -28,10 +28,8 @@ from server.core.events import (
 )
 from server.core.messages import ToolCall
 from server.dialects.openai_errors import error_frame
+from server.dialects.openai_logprobs import token_objects
 from server.dialects.openai_timings import timings_object
-
-# The openai API writes this where a token was impossible; JSON has no infinity.
-LEAST_LOGPROB = -9999.0
 
 _encode = msgspec.json.encode
 
@@ -260,17 +258,4 @@ def _usage_object(usages: Sequence[Usage]) -> dict[str, Any]:
 
 
 def _logprobs_object(logprobs: Sequence[TokenLogprob]) -> dict[str, Any]:
-    content = [
-        _token_object(token.token, token.logprob)
-        | {"top_logprobs": [_token_object(other, logprob) for other, logprob in token.top]}
-        for token in logprobs
-    ]
-    return {"content": content, "refusal": None}
-
-
-def _token_object(token: bytes, logprob: float) -> dict[str, Any]:
-    return {
-        "token": token.decode("utf-8", "replace"),
-        "logprob": max(logprob, LEAST_LOGPROB),
-        "bytes": list(token),
-    }
+    return {"content": token_objects(logprobs), "refusal": None}
