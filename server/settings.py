@@ -25,6 +25,7 @@ from server.settings_values import (
     Sharing,
     Size,
     SizeOrAuto,
+    Speculation,
     setting,
 )
 
@@ -92,6 +93,11 @@ class Settings(BaseSettings):
         " chosen for the hardware.",
         example=700,
         ge=1,
+    )
+    speculation: Speculation = setting(
+        "auto",
+        "Guess what an answer copies from the text before it, and verify it several tokens a step;"
+        " answers stay the same: auto (where it pays) or off.",
     )
     n_parallel_per_key: int | None = setting(
         None,
@@ -175,6 +181,17 @@ class Settings(BaseSettings):
     )
     strict_params: bool = setting(
         False, "Refuse request fields that this server does not know, instead of ignoring them."
+    )
+
+    # --- responses that clients may retrieve and go on from
+    responses_store_count: int = setting(
+        1000, "Responses (/v1/responses) that are kept in memory; 0: none.", ge=0
+    )
+    responses_store_bytes: Bytes = setting(
+        Size(64 * MIB), "Memory for these responses, like 64MiB; 0: none."
+    )
+    responses_store_seconds: float = setting(
+        86400.0, "How long such a response is kept.", ge=0, allow_inf_nan=False
     )
 
     # --- who may ask

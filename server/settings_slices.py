@@ -2,8 +2,9 @@
 
 from server import __version__
 from server.api.options import ApiOptions
-from server.core.request import Sampling
+from server.core.request import SAMPLERS_OFF, Sampling
 from server.engines.allowance import GenerationLimits
+from server.response_store import StoreLimits
 from server.settings import Settings
 from server.settings_machine import granted_cpus
 from server.worker.messages import ModelOptions, PrefixOptions
@@ -40,6 +41,7 @@ def generation_limits(settings: Settings) -> GenerationLimits:
         max_input_tokens=settings.max_input_tokens,
         timeout_s=settings.request_timeout_seconds,
         shared_prefixes=settings.prefix_sharing == "all",
+        speculate=settings.speculation == "auto",
     )
 
 
@@ -54,6 +56,11 @@ def api_options(settings: Settings) -> ApiOptions:
         output_tokens_limit=settings.output_tokens_limit,
         strict_params=settings.strict_params,
         reasoning_alias=settings.reasoning_alias,
+        responses=StoreLimits(
+            count=settings.responses_store_count,
+            bytes=settings.responses_store_bytes.bytes,
+            seconds=settings.responses_store_seconds,
+        ),
     )
 
 
@@ -64,22 +71,10 @@ def sampling(settings: Settings) -> Sampling:
         top_p=settings.default_top_p,
         top_k=settings.default_top_k,
         min_p=settings.default_min_p,
-        typical_p=1.0,
         repeat_penalty=settings.default_repeat_penalty,
-        repeat_last_n=64,
         frequency_penalty=settings.default_frequency_penalty,
         presence_penalty=settings.default_presence_penalty,
-        mirostat=0,
-        mirostat_tau=5.0,
-        mirostat_eta=0.1,
-        top_n_sigma=0.0,
-        xtc_probability=0.0,
-        xtc_threshold=0.1,
-        dry_multiplier=0.0,
-        dry_base=1.75,
-        dry_allowed_length=2,
-        dry_penalty_last_n=64,
-    )
+    ).filled(SAMPLERS_OFF)
 
 
 def _default_length(settings: Settings) -> int:

@@ -44,7 +44,11 @@ PARTS = {
     "dialects": _part("core", "pydantic pydantic_core msgspec"),
     "auth": _part("core"),
     "registry": _part("core"),
-    "api": _part("core dialects auth registry logs", "fastapi starlette sse_starlette pydantic"),
+    "response_store": _part(),
+    "api": _part(
+        "core dialects auth registry response_store logs",
+        "fastapi starlette sse_starlette pydantic",
+    ),
     "logs": _part(),
 }
 # Everything else stands on top: it puts the parts together and may import all of them.

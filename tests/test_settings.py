@@ -9,6 +9,7 @@ import pytest
 from server import __version__
 from server.api.options import ApiOptions
 from server.core.request import Sampling
+from server.response_store import StoreLimits
 from server.settings import Settings
 from server.settings_checks import loopback
 from server.settings_load import ENV_FILE_VARIABLE, SettingsError, find, load
@@ -45,6 +46,7 @@ GOOD = [
     ("MAX_STALL_MS", "250", 250),
     ("N_PARALLEL_PER_KEY", "2", 2),
     ("MAX_QUEUE", "0", 0),
+    ("SPECULATION", "Off", "off"),
     ("MAX_QUEUE_SECONDS", "2.5", 2.5),
     ("PREFIX_CACHE_RAM", "Auto", Size(-1)),
     ("PREFIX_CACHE_RAM", "0", Size(0)),
@@ -73,6 +75,9 @@ GOOD = [
     ("REASONING_BUDGET", "0", 0),
     ("REASONING_ALIAS", "off", False),
     ("STRICT_PARAMS", "1", True),
+    ("RESPONSES_STORE_COUNT", "0", 0),
+    ("RESPONSES_STORE_BYTES", "1GiB", Size(1 << 30)),
+    ("RESPONSES_STORE_SECONDS", "3600", 3600.0),
     ("ALLOW_ANONYMOUS", "true", True),
     ("HOST", "::1", "::1"),
     ("PORT", "0", 0),
@@ -103,6 +108,7 @@ BAD = [
         "0",
         '"0" is not a whole number of at least 1; set N_PARALLEL_PER_KEY',
     ),
+    ("SPECULATION", "on", '"on" is not one of auto, off; set SPECULATION=auto'),
     ("MAX_QUEUE_SECONDS", "0", '"0" is not a number above 0; set MAX_QUEUE_SECONDS=600'),
     ("PREFIX_CACHE_RAM", "-1", '"-1" is not a number of bytes; write it like 512MiB or 4GiB'),
     ("PREFIX_CACHE_RAM", "1.5GiB", '"1.5GiB" is not a number of bytes'),
@@ -129,6 +135,9 @@ BAD = [
     ("REASONING_BUDGET", "-1", '"-1" is not a whole number of at least 0; set REASONING_BUDGET='),
     ("REASONING_ALIAS", "2", '"2" is not 1 or 0 (or true, false, on, off); set REASONING_ALIAS=1'),
     ("STRICT_PARAMS", "maybe", '"maybe" is not 1 or 0 (or true, false, on, off)'),
+    ("RESPONSES_STORE_COUNT", "-1", '"-1" is not a whole number of at least 0'),
+    ("RESPONSES_STORE_BYTES", "much", '"much" is not a number of bytes; write it like 512MiB'),
+    ("RESPONSES_STORE_SECONDS", "1d", '"1d" is not a number of at least 0'),
     ("ALLOW_ANONYMOUS", "2", '"2" is not 1 or 0 (or true, false, on, off); set ALLOW_ANONYMOUS=0'),
     ("API_KEYS", "sk-secret", "this is neither JSON nor a Python dict like"),
     ("API_KEYS_FILE", "/nowhere/keys.json", "/nowhere/keys.json cannot be read (No such file"),
@@ -373,6 +382,14 @@ def test_api_gets_its_slice():
     assert (options.strict_params, options.reasoning_alias) == (True, True)
     assert options.version == __version__
     assert api_options(Settings()) == ApiOptions(version=__version__)
+
+
+def test_store_of_responses_gets_its_limits():
+    settings = Settings(
+        responses_store_count=5, responses_store_bytes="1MiB", responses_store_seconds=60
+    )
+    expected = StoreLimits(count=5, bytes=1 << 20, seconds=60.0)
+    assert api_options(settings).responses == expected
 
 
 def test_sampling_is_complete_but_for_the_seed():

@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 
 from fastapi import FastAPI
 
-from server.api import chat, errors, messages, models, ollama, system
+from server.api import chat, errors, messages, models, ollama, responses, system
 from server.api.deps import Service
 from server.api.middleware import BodyLimit, RequestId, TidyPath
 from server.api.openapi import describe
@@ -19,11 +19,14 @@ from server.dialects.ollama_body import (
     OllamaShowBody,
 )
 from server.dialects.openai_chat_body import ChatBody
+from server.dialects.openai_responses_body import ResponsesBody
 from server.registry import Registry
+from server.response_store import ResponseStore
 
 # The bodies that routes read by themselves, for the description of the interface.
 BODIES = (
     ChatBody,
+    ResponsesBody,
     MessagesBody,
     CountBody,
     OllamaChatBody,
@@ -47,8 +50,13 @@ def build(
         # A redirect loses the body of a POST in many clients; TidyPath makes it needless.
         redirect_slashes=False,
     )
-    app.state.service = Service(registry=registry, keys=keys, options=options)
-    for router in (chat.router, messages.router, models.router):
+    app.state.service = Service(
+        registry=registry,
+        keys=keys,
+        options=options,
+        responses=ResponseStore(options.responses),
+    )
+    for router in (chat.router, responses.router, messages.router, models.router):
         app.include_router(router, prefix="/v1")
         app.include_router(router, include_in_schema=False)
     app.include_router(ollama.router)

@@ -24,8 +24,8 @@ from server.core.events import (
 )
 from server.core.messages import ToolCall
 from server.dialects.arguments import arguments_object
-from server.dialects.logprobs import logprob_objects
 from server.dialects.ollama_errors import error_line
+from server.dialects.openai_logprobs import token_objects
 
 MEDIA_TYPE = "application/x-ndjson"
 NANOSECONDS = 1_000_000_000
@@ -91,7 +91,7 @@ class OllamaReply:
         calls = [_call_object(index, call) for index, call in enumerate(answer.tool_calls)]
         reply = self._last(_said(self.style.endpoint, text, thinking, calls), text, answer.finished)
         if self.style.logprobs:
-            reply["logprobs"] = logprob_objects(answer.logprobs)
+            reply["logprobs"] = token_objects(answer.logprobs)
         return _encode(reply)
 
     def _delta(self, delta: PartDelta) -> bytes:
@@ -108,7 +108,7 @@ class OllamaReply:
                 self._said.append(delta.text)
                 said = _said(endpoint, delta.text)
                 if self.style.logprobs:
-                    said["logprobs"] = logprob_objects(delta.logprobs)
+                    said["logprobs"] = token_objects(delta.logprobs)
                 return self._line(said)
             case _:
                 assert_never(self._part.kind)

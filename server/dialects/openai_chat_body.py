@@ -9,8 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from server.core.errors import ServerError
-from server.dialects.openai_errors import unsupported
+from server.dialects.openai_errors import unknown_parameter, unsupported
 
 HUGE = 2**31 - 1
 # The longest look-back that any model here has; -1 asks for it.
@@ -206,10 +205,5 @@ def check_fields(body: ChatBody, *, strict: bool) -> tuple[str, ...]:
             raise unsupported(f"modalities[{index}]", REFUSED["audio"])
     unknown = tuple(sorted(extra.keys() - IGNORED - REFUSED.keys()))
     if unknown and strict:
-        raise ServerError(
-            "invalid",
-            f"Unknown parameter: '{unknown[0]}'; leave it out.",
-            param=unknown[0],
-            code="unknown_parameter",
-        )
+        raise unknown_parameter(unknown[0])
     return unknown

@@ -27,8 +27,8 @@ from server.core.events import (
     Usage,
 )
 from server.core.messages import ToolCall
-from server.dialects.logprobs import logprob_objects
 from server.dialects.openai_errors import error_frame
+from server.dialects.openai_logprobs import token_objects
 from server.dialects.openai_timings import timings_object
 
 _encode = msgspec.json.encode
@@ -258,4 +258,4 @@ def _usage_object(usages: Sequence[Usage]) -> dict[str, Any]:
 
 
 def _logprobs_object(logprobs: Sequence[TokenLogprob]) -> dict[str, Any]:
-    return {"content": logprob_objects(logprobs), "refusal": None}
+    return {"content": token_objects(logprobs), "refusal": None}

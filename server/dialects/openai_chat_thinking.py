@@ -2,28 +2,12 @@
 APIs.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from server.core.request import Effort
 from server.dialects.base import Rules
 from server.dialects.openai_chat_body import ChatBody
-from server.dialects.openai_errors import invalid_value
-
-EFFORT_HEADER = "x-reasoning-effort"
-
-# The effort the model knows, whether its reasoning is shown, and how many tokens it may take.
-_Meaning: TypeAlias = tuple[Effort, bool, int | None]
-_EFFORTS: Mapping[str, _Meaning] = {
-    "none": ("low", False, 0),
-    "minimal": ("low", False, None),
-    "low": ("low", True, None),
-    "medium": ("medium", True, None),
-    "high": ("high", True, None),
-    "xhigh": ("high", True, None),
-    "max": ("high", True, None),
-}
+from server.dialects.openai_effort import EFFORT_HEADER, Meaning, known_effort
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +36,7 @@ def to_thinking(
     )
 
 
-def _meaning(body: ChatBody, header: str | None) -> _Meaning | None:
+def _meaning(body: ChatBody, header: str | None) -> Meaning | None:
     nested = body.reasoning.effort if body.reasoning else None
     for param, value in (
         (EFFORT_HEADER, header),
@@ -60,15 +44,8 @@ def _meaning(body: ChatBody, header: str | None) -> _Meaning | None:
         ("reasoning.effort", nested),
     ):
         if value is not None:
-            return _known(param, value)
+            return known_effort(param, value)
     return None
-
-
-def _known(param: str, value: str) -> _Meaning:
-    try:
-        return _EFFORTS[value.strip().lower()]
-    except KeyError:
-        raise invalid_value(param, f"it must be one of {', '.join(_EFFORTS)}") from None
 
 
 def _budget(body: ChatBody) -> int | None:

@@ -22,7 +22,7 @@ class GenerationLimits:
     `sampling` has every value set. Tokens are the model's; `max_tokens` are visible ones,
     `reasoning_budget` the others (None: as many as suits the effort); seconds are wall clock from
     submission. With `shared_prefixes` what was computed of one owner's prompt also serves the
-    others.
+    others; `speculate`: what copies earlier text may be guessed and verified.
     """
 
     sampling: Sampling
@@ -31,6 +31,7 @@ class GenerationLimits:
     max_input_tokens: int | None = None
     timeout_s: float | None = None
     shared_prefixes: bool = False
+    speculate: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -94,6 +94,7 @@ class LocalEngine:
             detail=self._detail,
             stalls=session.stalls if session else 0,
             prefixes=session.prefixes if session else None,
+            speculation=session.speculation if session else None,
         )
 
     def card(self) -> ModelCard | None:

@@ -96,8 +96,12 @@ class Reading:
 
     @property
     def cut(self) -> bool:
-        """Whether what comes is of no use: the worker's last word is awaited, it need not go on."""
-        return self._full or self._stops.hit is not None
+        """Whether what comes is of no use, after a limit, a stop string or a call: the worker's
+        last word is awaited, it need not go on.
+        """
+        reader = self._reader
+        has_called = reader.reason == "tool_calls" and not reader.speaks
+        return self._full or has_called or self._stops.hit is not None
 
     def begin(self) -> None:
         """Another submission follows."""

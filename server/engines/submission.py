@@ -52,6 +52,7 @@ class Submissions:
             salt=b"" if limits.shared_prefixes else _mark(request.owner),
             owner=_mark(request.owner),
             boundaries=list(prompt.boundaries),
+            speculate=limits.speculate,
         )
 
     def first(self, identity: int) -> Submit:

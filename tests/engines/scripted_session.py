@@ -3,15 +3,16 @@ hardly ever write can be seen through the whole gateway.
 """
 
 import itertools
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from datetime import date
 from functools import cache
 
 import numpy as np
 
 from server.core.events import Answer, Event, collect
-from server.core.ports import ModelCard
+from server.core.ports import EngineStatus, ModelCard
 from server.core.request import GenerationRequest
 from server.engines.allowance import GenerationLimits
 from server.engines.generation import generate
@@ -134,6 +135,33 @@ class ScriptedSession:
         if grammar.kind != "choice":
             choices = [spell(self.vocabulary, value) for value in self._values]
         return ChoiceMatcher(choices, self.vocabulary.size)
+
+
+class ScriptedModel:
+    """An engine (`core.ports.Engine`) of such sessions: every request gets the same texts."""
+
+    def __init__(self, *texts: str, values: Sequence[str] = ("{}",)) -> None:
+        self._texts = texts
+        self._values = values
+        self._threads = ThreadPoolExecutor(1)
+
+    async def start(self) -> None: ...
+
+    async def close(self) -> None:
+        self._threads.shutdown()
+
+    def status(self) -> EngineStatus:
+        return EngineStatus(state="ready")
+
+    def card(self) -> ModelCard:
+        return CARD
+
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
+        session = ScriptedSession(*self._texts, values=self._values)
+        stream = generate(session, request, limits(), self._threads)  # type: ignore[arg-type]
+        async with aclosing(stream) as events:
+            async for event in events:
+                yield event
 
 
 async def events_of(

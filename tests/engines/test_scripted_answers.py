@@ -287,15 +287,27 @@ async def test_endless_thoughts_end_in_an_answer(effort: Any, budget: int) -> No
 async def test_endless_thoughts_may_end_in_a_call() -> None:
     thought = "<|channel|>analysis<|message|>" + "Hm. " * 5
     call = CALL.removeprefix("<|channel|>")
-    for written in (thought + call, f"{thought}analysis<|message|>{call}"):
-        answer = await answer_of(ScriptedSession(written), request(*TOOLS, reasoning_budget=20))
-        assert answer.reasoning == "Hm. " * 5
-        assert answer.finished.usage.reasoning_tokens == 20
-    assert answer.tool_calls == ()
-    assert answer.text
-    first = ScriptedSession(thought + call)
-    answer = await answer_of(first, request(*TOOLS, reasoning_budget=20))
+    asked = request(*TOOLS, reasoning_budget=20)
+    answer = await answer_of(ScriptedSession(thought + call), asked)
+    assert answer.finished.usage.reasoning_tokens == 20
     assert [called.name for called in answer.tool_calls] == ["get_weather"]
+
+
+async def test_thinking_on_after_the_budget_ends_in_an_answer() -> None:
+    thought = "<|channel|>analysis<|message|>" + "Hm. " * 5
+    session = ScriptedSession(f"{thought}analysis<|message|>Hi!<|return|>")
+    answer = await answer_of(session, request(*TOOLS, reasoning_budget=20))
+    assert answer.finished.usage.reasoning_tokens == 20
+    assert (answer.text, answer.finished.reason) == ("Hi!", "stop")
+
+
+async def test_nothing_is_read_after_a_call() -> None:
+    session = ScriptedSession(CALL.replace("<|call|>", f"<|end|>{START}{FINAL}Hi!<|return|>"))
+    answer = await answer_of(session, request(*TOOLS))
+    assert ([call.name for call in answer.tool_calls], answer.text) == (["get_weather"], None)
+    written = spell(tiny_vocabulary(), CALL.replace("<|call|>", "<|end|>"))
+    assert answer.finished.usage.completion_tokens == len(written)
+    assert session.halted == [1]
 
 
 async def test_text_that_looked_like_a_header_is_not_too_long_either() -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from server.worker.lark import lark_of
 from server.worker.messages import Grammar
-from server.worker.productions import GrammarError
+from server.worker.ports import GrammarError
 
 T = TypeVar("T")
 

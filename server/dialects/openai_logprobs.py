@@ -1,6 +1,6 @@
-"""Log probabilities as OpenAI's and Ollama's clients read them. Knows no replies around them."""
+"""OpenAI's words for log probabilities. Knows no reply that they stand in."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from server.core.events import TokenLogprob
@@ -9,8 +9,8 @@ from server.core.events import TokenLogprob
 LEAST_LOGPROB = -9999.0
 
 
-def logprob_objects(logprobs: Sequence[TokenLogprob]) -> list[dict[str, Any]]:
-    """`{token, logprob, bytes, top_logprobs}` a token."""
+def token_objects(logprobs: Iterable[TokenLogprob]) -> list[dict[str, Any]]:
+    """One `{token, logprob, bytes, top_logprobs}` a token."""
     return [
         _token_object(token.token, token.logprob)
         | {"top_logprobs": [_token_object(other, logprob) for other, logprob in token.top]}
