@@ -86,7 +86,7 @@ class OllamaReply:
 
     def body(self, answers: Sequence[Answer]) -> bytes:
         (answer,) = answers
-        text = (answer.preamble or "") + (answer.text or "")
+        text = "".join(part.text for part in answer.parts if part.kind in ("text", "preamble"))
         thinking = answer.reasoning if self.style.thinking else None
         calls = [_call_object(index, call) for index, call in enumerate(answer.tool_calls)]
         reply = self._last(_said(self.style.endpoint, text, thinking, calls), text, answer.finished)
