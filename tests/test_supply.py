@@ -45,7 +45,8 @@ def serve(hub: LocalHub, tmp_path: Path) -> Iterator[Serve]:
     def start(**settings: str) -> ServerProcess:
         given = {"MODEL_PATH": f"hf.co/{REPO}", "MODELS_DIR": str(tmp_path / "models")}
         reach = {"HF_ENDPOINT": hub.endpoint, "HF_HOME": str(tmp_path), "NO_PROXY": "127.0.0.1"}
-        server = ServerProcess(**{"HF_TOKEN": "hf_very_secret", **given, **reach, **settings})
+        own = {"HF_TOKEN": "hf_very_secret", "N_THREADS": "1"}
+        server = ServerProcess(**{**own, **given, **reach, **settings})
         servers.append(server)
         return server
 
@@ -78,7 +79,8 @@ def address(server: ServerProcess) -> str:
 
 
 def chat(url: str) -> tuple[int, dict[str, str], Any]:
-    body = {"messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 50}
+    body = {"messages": [{"role": "user", "content": "Hello!"}], "reasoning_effort": "none"}
+    body |= {"max_tokens": 50, "temperature": 0}
     return ask(f"{url}/v1/chat/completions", body)
 
 
