@@ -22,11 +22,9 @@ from server.worker.messages import (
     LoadProgress,
     ModelOptions,
     Refused,
-    Report,
     Step,
-    decode_report,
-    encode,
 )
+from server.worker.wire import Report, decode_report, encode
 from tests.worker.fake_runner import GREEDY, submission
 
 ROOT = Path(__file__).resolve().parents[2]
