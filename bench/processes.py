@@ -109,7 +109,7 @@ class Server(HttpServer):
         super().__init__(command, {**os.environ, **own, **settings}, port)
 
     @classmethod
-    def of(cls, setup: Setup, state: Path, cache_ram: str = "auto") -> "Server":
+    def of(cls, setup: Setup, state: Path, **settings: str) -> "Server":
         """Prompts that are kept over restarts go to the folder `state`."""
         return cls(
             setup.model,
@@ -117,7 +117,7 @@ class Server(HttpServer):
             N_PARALLEL=str(setup.slots),
             CONTEXT_LENGTH=str(setup.context // setup.slots),
             PREFIX_CACHE_DIR=str(state),
-            PREFIX_CACHE_RAM=cache_ram,
+            **settings,
         )
 
 

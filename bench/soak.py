@@ -34,7 +34,7 @@ SAMPLE_EVERY = 20
 WARM_UP, WINDOW = 0.25, 0.2
 GROWTH_MB, GROWTH_SHARE = 4.0, 0.03
 # So little that the kept prompts reach it in the warm-up; filling it is no growth.
-CACHE_RAM = "16MiB"
+CACHES = {"PREFIX_CACHE_RAM": "16MiB", "PREFIX_CACHE_DISK": "16MiB"}
 TOOL = {
     "type": "function",
     "function": {
@@ -234,7 +234,7 @@ def main() -> None:
     setup = Setup(args.model.resolve(), threads=len(os.sched_getaffinity(0)))
     with (
         tempfile.TemporaryDirectory(prefix="gpt-api-soak-") as state,
-        Server.of(setup, Path(state), CACHE_RAM) as server,
+        Server.of(setup, Path(state), **CACHES) as server,
     ):
         soak = Soak(server, args.requests, 60 * args.minutes)
         asyncio.run(soak.run())

@@ -19,6 +19,10 @@ PRIORITIES = {
     logging.DEBUG: "<7>",
 }
 
+# These report every request, or every step of starting and stopping, at info; the last one writes
+# whole answers at debug, and nobody's words belong into a log.
+CHATTY = ("httpx", "httpcore", "uvicorn", "sse_starlette")
+
 # The id of the request that the current task works for; set where a request comes in.
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
@@ -63,8 +67,7 @@ def config(level: str, *, journal: bool) -> dict[str, Any]:
             }
         },
         "root": {"level": level.upper(), "handlers": ["stderr"]},
-        # These report every request, or every step of starting and stopping, at info.
-        "loggers": {name: {"level": "WARNING"} for name in ("httpx", "httpcore", "uvicorn")},
+        "loggers": {name: {"level": "WARNING"} for name in CHATTY},
     }
 
 

@@ -11,7 +11,7 @@ from server import __version__
 from server.api.options import ApiOptions
 from server.auth.key_text import SHAPE as KEY_TABLE_SHAPE
 from server.auth.keys import KeyTable
-from server.core.request import Sampling
+from server.core.request import SAMPLERS_OFF, Sampling
 from server.settings_machine import granted_cpus
 from server.settings_model_file import bundled_model
 from server.settings_values import (
@@ -285,19 +285,7 @@ class Settings(BaseSettings):
             top_p=self.default_top_p,
             top_k=self.default_top_k,
             min_p=self.default_min_p,
-            typical_p=1.0,
             repeat_penalty=self.default_repeat_penalty,
-            repeat_last_n=64,
             frequency_penalty=self.default_frequency_penalty,
             presence_penalty=self.default_presence_penalty,
-            dry_multiplier=0.0,
-            dry_base=1.75,
-            dry_allowed_length=2,
-            dry_penalty_last_n=64,
-            top_n_sigma=0.0,
-            xtc_probability=0.0,
-            xtc_threshold=0.1,
-            mirostat=0,
-            mirostat_tau=5.0,
-            mirostat_eta=0.1,
-        )
+        ).filled(SAMPLERS_OFF)

@@ -34,10 +34,21 @@ class PrefixCounters:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SpeculationCounters:
+    """Tokens that were guessed from earlier text since the model was loaded, and those of them that
+    the model then drew itself: the others were computed for nothing.
+    """
+
+    drafted: int = 0
+    accepted: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EngineStatus:
     """`detail` is one sentence for an operator: why it is not ready, or what was chosen at load.
     `stalls` counts the steps that held running streams up for longer than was meant. `prefixes` is
-    None where the engine keeps none, or has not said yet.
+    None where the engine keeps none, or has not said yet; `speculation` until something was
+    guessed.
     """
 
     state: EngineState
@@ -46,6 +57,7 @@ class EngineStatus:
     detail: str = ""
     stalls: int = 0
     prefixes: PrefixCounters | None = None
+    speculation: SpeculationCounters | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,6 +53,31 @@ class Sampling:
         return replace(self, **missing)
 
 
+# What those get who ask for nothing but a temperature: every other sampler is off, and has
+# llama.cpp's numbers for those who switch it on.
+SAMPLERS_OFF = Sampling(
+    temperature=1.0,
+    top_p=1.0,
+    top_k=0,
+    min_p=0.0,
+    typical_p=1.0,
+    repeat_penalty=1.0,
+    repeat_last_n=64,
+    frequency_penalty=0.0,
+    presence_penalty=0.0,
+    dry_multiplier=0.0,
+    dry_base=1.75,
+    dry_allowed_length=2,
+    dry_penalty_last_n=64,
+    top_n_sigma=0.0,
+    xtc_probability=0.0,
+    xtc_threshold=0.1,
+    mirostat=0,
+    mirostat_tau=5.0,
+    mirostat_eta=0.1,
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonOutput:
     """The visible answer is one JSON value: of this schema, or any object where there is none."""

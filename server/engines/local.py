@@ -63,6 +63,7 @@ class LocalEngine:
             detail=self._supervision.detail,
             stalls=session.stalls if session else 0,
             prefixes=session.prefixes if session else None,
+            speculation=session.speculation if session else None,
         )
 
     def card(self) -> ModelCard | None:

@@ -9,7 +9,7 @@ import itertools
 from typing import TypeAlias
 
 from server.core.errors import ServerError
-from server.core.ports import ModelCard, PrefixCounters
+from server.core.ports import ModelCard, PrefixCounters, SpeculationCounters
 from server.engines.link import WorkerLink
 from server.formats.base import Format
 from server.formats.vocabulary import Vocabulary
@@ -54,6 +54,7 @@ class Session:
         self.waiting = 0
         self.stalls = 0
         self.prefixes: PrefixCounters | None = None
+        self.speculation: SpeculationCounters | None = None
 
     def next_id(self) -> int:
         return next(self._ids)
@@ -84,6 +85,7 @@ class Session:
             self.running, self.waiting = report.running, report.waiting
             self.stalls = report.stalls
             self.prefixes = report.prefixes or self.prefixes
+            self.speculation = report.speculation or self.speculation
             for token in report.tokens:
                 self._deliver(token.id, token)
             for ended in report.ended:

@@ -2,6 +2,7 @@
 them, and reported. Knows neither slots nor steps.
 """
 
+from collections.abc import Sequence as Row
 from typing import NamedTuple
 
 from server.worker.messages import EndReason, Token
@@ -41,6 +42,24 @@ class Answers:
         """The prompt is computed: write what the answer opens with."""
         opening, sequence.opening = sequence.opening, []
         return self._force(sequence, opening, now)
+
+    def verify(
+        self, sequence: Sequence, draft: Row[int], logits: Logits, row: int, now: float
+    ) -> End | None:
+        """Draw the next tokens from this row of logits and those after it, for as long as the text
+        goes on as guessed; what was guessed right is computed.
+        """
+        tokens, computed = sequence.tokens, sequence.computed
+        while True:
+            end = self.draw(sequence, logits, row + len(tokens) - computed, now)
+            for token, guessed in zip(
+                tokens[sequence.computed :], draft[sequence.computed - computed :], strict=False
+            ):
+                if token != guessed:
+                    return end
+                sequence.computed += 1
+            if end is not None or sequence.pending:
+                return end
 
     def draw(self, sequence: Sequence, logits: Logits, row: int, now: float) -> End | None:
         """Draw the next token from this row of logits, and write what comes of it."""

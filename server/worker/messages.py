@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from server.core.ports import PrefixCounters
+from server.core.ports import PrefixCounters, SpeculationCounters
 
 EndReason: TypeAlias = Literal["stop", "length", "cancelled", "failed"]
 RefusalKind: TypeAlias = Literal["busy", "context_too_long", "invalid"]
@@ -135,8 +135,9 @@ class Submit(Frame, frozen=True, kw_only=True):
     shared with requests of the same `salt` only; slots are shared out between those of different
     `owner` in turn; `boundaries` are token counts at which other
     prompts may part from this one. Forced tokens are reported like drawn ones and count towards
-    `max_tokens`. `speculate`: tokens may be guessed from earlier text and verified, which changes
-    nothing in the answer.
+    `max_tokens`. `speculate`: while the temperature is low, tokens may be guessed from earlier text
+    and verified. The answer is the same, as far as llama.cpp computes the same logits for tokens
+    alone and together: their last bits differ, which decides where two tokens are equally likely.
     """
 
     id: int
@@ -243,8 +244,8 @@ class Ended(Frame, frozen=True, kw_only=True):
 
 class Step(Frame, frozen=True, kw_only=True):
     """What the last step or steps brought: tokens in order, then the sequences that ended; how many
-    steps so far held streams up for longer than was meant; and the counters of the prefix store
-    where they have changed.
+    steps so far held streams up for longer than was meant; and the counters of the prefix store and
+    of what was guessed, where they have changed.
 
     A fast model's steps come several to a frame, so that frames are not what costs.
     """
@@ -255,3 +256,4 @@ class Step(Frame, frozen=True, kw_only=True):
     waiting: int
     stalls: int = 0
     prefixes: PrefixCounters | None = None
+    speculation: SpeculationCounters | None = None

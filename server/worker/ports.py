@@ -60,7 +60,8 @@ class Span(NamedTuple):
     """Tokens to compute in `slot`, the first of them at position `start`.
 
     `samples`: a token is drawn after the last of them, with the logprobs of so many alternatives
-    (None: without logprobs).
+    (None: without logprobs). The last `draft` of them are guessed: a token is drawn before each of
+    these too.
     """
 
     slot: int
@@ -68,16 +69,19 @@ class Span(NamedTuple):
     tokens: Row[int]
     samples: bool
     top_logprobs: int | None = None
+    draft: int = 0
 
 
 class Batch(NamedTuple):
     """The spans of one step, in order of slot, one a slot. `streams` of them continue an answer,
-    by one token at least; `prompt_tokens` counts all tokens beside those.
+    by one token at least; `drafts` counts the guessed tokens, `prompt_tokens` all others beside
+    those. No span goes with guessed ones that has more than a token that is not.
     """
 
     spans: Row[Span]
     streams: int
     prompt_tokens: int
+    drafts: int = 0
 
 
 class Sample(NamedTuple):
@@ -108,13 +112,13 @@ class NothingAllowed(Exception):
 
 
 class Logits(Protocol):
-    """What a batch came to: a row for each token that is drawn, in order of the spans. Good until
-    the runner computes again.
+    """What a batch came to: a row for each token that can be drawn, in order of the spans. Good
+    until the runner computes again.
     """
 
     def draw(self, row: int, bounds: Bounds | None = None) -> Sample:
-        """Draw from a row with the sampler of its slot. Rows of a slot are drawn from in order,
-        none twice; the sampler remembers the outcome. Errors: NothingAllowed.
+        """Draw from a row with the sampler of its slot, which remembers the outcome. Rows of a slot
+        are drawn from in order, none twice. Errors: NothingAllowed.
         """
         ...
 
@@ -128,9 +132,12 @@ class DecodeInterrupted(DecodeFailed):
 
 
 class Runner(Protocol):
-    """Computes batches. One thread calls it; `interrupt` may come from another."""
+    """Computes batches, of at most `batch_tokens` tokens with `draft_tokens` guessed ones. One
+    thread calls it; `interrupt` may come from another.
+    """
 
     batch_tokens: int
+    draft_tokens: int
     compile: Compile
 
     def occupy(self, slot: int, sampler: SamplerOptions) -> None:
@@ -139,7 +146,9 @@ class Runner(Protocol):
         """
 
     def run(self, batch: Batch) -> Logits:
-        """The logits after each span that samples. Errors: DecodeFailed, DecodeInterrupted."""
+        """The logits after each span that samples, and before each guessed token. Errors:
+        DecodeFailed, DecodeInterrupted.
+        """
         ...
 
     def rewind(self, slot: int) -> None:

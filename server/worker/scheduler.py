@@ -8,17 +8,18 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 
 from server.worker.admission import Limits
-from server.worker.answers import Answers
+from server.worker.answers import Answers, End
 from server.worker.gate import Gate
 from server.worker.messages import Ended, EndReason, Step, Submit
 from server.worker.pace import Pace
-from server.worker.ports import Batch, Logits, Runner
+from server.worker.ports import Batch, Logits, Runner, Span
 from server.worker.prefix_store import PrefixStore
 from server.worker.queue import Queue
 from server.worker.reuse import Reuse
 from server.worker.sequence import Sequence
 from server.worker.shares import shared_out, urgency
 from server.worker.slots import Slots
+from server.worker.speculation import Speculation
 
 
 class Scheduler:
@@ -47,6 +48,7 @@ class Scheduler:
         self._planned_at = 0.0
         self._stalls = 0
         self._answers = Answers()
+        self._speculation = Speculation(self.pace, runner.draft_tokens)
         self._ended: list[Ended] = []
 
     @property
@@ -84,8 +86,7 @@ class Scheduler:
                 (streams if sequence.streams else prompts).append(sequence)
         forced = [sequence for sequence in streams if sequence.pending > 1]
         if not prompts and not forced:
-            spans = [sequence.span(1) for sequence in streams]
-            return Batch(spans, len(spans), 0) if spans else None
+            return self._streams(streams)
         allowance = self.pace.allowance(len(streams), self._batch_tokens)
         token_s = self.pace.prompt_token_s or 0.0
         shares = shared_out(forced, prompts, allowance, urgency(self._planned_at, token_s))
@@ -96,14 +97,18 @@ class Scheduler:
         computed_s = self._clock() - self._planned_at
         for span in batch.spans:
             sequence = self._slots[span.slot]
-            sequence.advance(len(span.tokens))
+            sequence.advance(len(span.tokens) - span.draft)
             if sequence.computed <= sequence.prompt_tokens:
                 self._reuse.keep(sequence)
         now = self._clock()
         self._draw(batch, logits, now)
         # Drawing counts: over a large vocabulary it takes its time. Snapshots do not.
         seconds = computed_s + self._clock() - now
-        self.pace.observe(batch.streams, batch.prompt_tokens, seconds)
+        if not batch.drafts:
+            self.pace.observe(batch.streams, batch.prompt_tokens, seconds)
+        if not batch.prompt_tokens:
+            lengths = [span.draft for span in batch.spans]
+            self._speculation.observe(lengths, batch.streams, seconds)
         if batch.streams and seconds > self.pace.max_stall_s:
             self._stalls += 1
 
@@ -140,6 +145,7 @@ class Scheduler:
             waiting=len(self._queue),
             stalls=self._stalls,
             prefixes=self._store.news(),
+            speculation=self._speculation.news(),
         )
         self._ended = []
         return step
@@ -153,13 +159,27 @@ class Scheduler:
         for span in batch.spans:
             sequence = self._slots[span.slot]
             end = None
-            if span.samples:
+            if span.draft:
+                end = self._verify(sequence, span, logits, row, now)
+                row += 1 + span.draft
+            elif span.samples:
                 end = self._answers.draw(sequence, logits, row, now)
                 row += 1
             elif not sequence.pending:
                 end = self._answers.begin(sequence, now)
             if end is not None:
                 self._end(sequence, end.reason, end.message)
+
+    def _verify(
+        self, sequence: Sequence, span: Span, logits: Logits, row: int, now: float
+    ) -> End | None:
+        computed, draft = sequence.computed, span.tokens[-span.draft :]
+        end = self._answers.verify(sequence, draft, logits, row, now)
+        accepted = sequence.computed - computed
+        self._speculation.count(span.draft, accepted)
+        if end is None and accepted < span.draft:
+            self._slots.trim(sequence)
+        return end
 
     def _sequences(self, batch: Batch) -> list[Sequence]:
         slots = {span.slot for span in batch.spans}
@@ -177,6 +197,17 @@ class Scheduler:
                 self._end(sequence, end.reason, end.message)
             else:
                 self._reuse.start(sequence)
+
+    def _streams(self, streams: list[Sequence]) -> Batch | None:
+        """A token for each, and what it may say next."""
+        room = self.pace.allowance(len(streams), self._batch_tokens)
+        guesses = self._speculation.guesses(streams, room)
+        drafts = sum(map(len, guesses))
+        if drafts:
+            spans = [s.guess(guess) for s, guess in zip(streams, guesses, strict=True)]
+        else:
+            spans = [sequence.span(1) for sequence in streams]
+        return Batch(spans, len(spans), 0, drafts) if spans else None
 
     def _batch(self, sequences: Iterable[Sequence], shares: dict[int, int]) -> Batch:
         """Streams, by one token and their share, and the prompts that have one; in order of slot,

@@ -5,10 +5,15 @@ other request and no model.
 from bisect import bisect_right
 from dataclasses import dataclass
 
+from server.worker.lookup import Lookup
 from server.worker.messages import Ended, EndReason, Submit
 from server.worker.ports import Compile, Span, no_grammars
 from server.worker.radix import pack
 from server.worker.rules import constraints_of
+
+# Warmer text seldom copies; and what several tokens computed together round differently shows
+# sooner there, so that a seed would not repeat its answer.
+HIGHEST_GUESSED_TEMPERATURE = 0.3
 
 
 class Sequence:
@@ -29,6 +34,7 @@ class Sequence:
         "hold",
         "id",
         "left",
+        "lookup",
         "opening",
         "owner",
         "path",
@@ -60,6 +66,8 @@ class Sequence:
         self.top_logprobs = submit.top_logprobs
         self.constraints = constraints_of(submit, compiled)
         self.opening: list[int] = []
+        is_cool = submit.sampler.temperature <= HIGHEST_GUESSED_TEMPERATURE
+        self.lookup = Lookup(self.tokens) if submit.speculate and is_cool else None
         self.slot = -1
         self.computed = 0
         # The tokens that were there when the last one was drawn: what comes after them is the
@@ -113,6 +121,11 @@ class Sequence:
         start, end = self.computed, self.computed + count
         samples = end == len(self.tokens) and not self.opening
         return Span(self.slot, start, self.tokens[start:end], samples, self.top_logprobs)
+
+    def guess(self, draft: list[int]) -> Span:
+        """The last token to compute, and guessed ones after it."""
+        tokens = [self.tokens[-1], *draft]
+        return Span(self.slot, self.computed, tokens, True, self.top_logprobs, len(draft))
 
     def advance(self, count: int) -> None:
         """So many more of its tokens are computed."""

@@ -51,6 +51,11 @@ class Slots:
         self._runner.rewind(sequence.slot)
         sequence.rewind()
 
+    def trim(self, sequence: Sequence) -> None:
+        """Forget what the slot holds beyond the sequence's computed tokens."""
+        if not self._runner.trim(sequence.slot, sequence.computed):
+            self.rewind(sequence)
+
     def release(self, sequence: Sequence) -> None:
         """The sequence leaves its slot, and what it computed there stays behind. Errors:
         LookupError when it does not sit there.

@@ -30,3 +30,25 @@ def test_those_who_only_watch_leave_no_line(server: ServerProcess) -> None:
     assert httpx.get(f"{server.url}/nowhere").status_code == 404
     server.wait_for(re.compile(r"GET /nowhere -> 404"))
     assert not any("GET /health" in line for line in server.log)
+
+
+def test_no_answer_is_written_down_even_where_everything_is_logged() -> None:
+    process = ServerProcess(MODEL_PATH="", LOG_LEVEL="debug", N_THREADS="1")
+    try:
+        process.wait_until_ready()
+        reply = httpx.post(
+            f"{process.url}/v1/chat/completions",
+            json={
+                "messages": [{"role": "user", "content": f"Repeat after me: {SECRET}"}],
+                "stream": True,
+            },
+            headers={"X-Request-ID": "test-of-the-debug-log"},
+            timeout=60,
+        )
+        process.wait_for(re.compile(r"\[test-of-the-debug-log\] POST /v1/chat/completions -> 200"))
+    finally:
+        assert process.stop() == 0
+    assert '"delta"' in reply.text
+    log = "\n".join(process.log)
+    assert SECRET not in log
+    assert "delta" not in log

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import gguf
 
 from server.core.messages import Conversation, UserMessage
-from server.core.request import GenerationRequest, Sampling
+from server.core.request import SAMPLERS_OFF, GenerationRequest, Sampling
 from server.engines.generation import GenerationLimits
 from server.engines.local import LocalEngine, LocalOptions
 from server.formats.harmony import HarmonyFormat
@@ -18,32 +18,11 @@ from server.worker.messages import ModelOptions, PrefixOptions
 TINY = Path(__file__).parents[2] / "models" / "gpt-oss-tiny.gguf"
 MARKUP = re.compile(r"<\|\w+\|>")
 GREEDY = Sampling(temperature=0.0)
-DEFAULTS = Sampling(
-    temperature=1.0,
-    top_p=1.0,
-    top_k=0,
-    min_p=0.0,
-    typical_p=1.0,
-    repeat_penalty=1.0,
-    repeat_last_n=64,
-    frequency_penalty=0.0,
-    presence_penalty=0.0,
-    dry_multiplier=0.0,
-    dry_base=1.75,
-    dry_allowed_length=2,
-    dry_penalty_last_n=64,
-    top_n_sigma=0.0,
-    xtc_probability=0.0,
-    xtc_threshold=0.1,
-    mirostat=0,
-    mirostat_tau=5.0,
-    mirostat_eta=0.1,
-)
 StartEngine: TypeAlias = Callable[..., Awaitable[LocalEngine]]
 
 
 def limits(**changes: object) -> GenerationLimits:
-    return GenerationLimits(**({"sampling": DEFAULTS, "max_tokens": 256} | changes))
+    return GenerationLimits(**({"sampling": SAMPLERS_OFF, "max_tokens": 256} | changes))
 
 
 def options(

@@ -61,11 +61,22 @@ def next_token(tokens: Sequence[int]) -> int:
     return value % (VOCABULARY - 1)
 
 
-def answer(prompt: Sequence[int], count: int, stop_ids: Iterable[int] = ()) -> list[int]:
+def copied_token(tokens: Sequence[int]) -> int:
+    """Another rule: what was said seven tokens before, but for one in eleven."""
+    value = next_token(tokens)
+    return value if len(tokens) < 7 or value % 11 == 0 else tokens[-7]
+
+
+def answer(
+    prompt: Sequence[int],
+    count: int,
+    stop_ids: Iterable[int] = (),
+    says: Callable[[Sequence[int]], int] = next_token,
+) -> list[int]:
     """What a request must be answered, computed without any scheduler."""
     tokens = list(prompt)
     for _ in range(count):
-        tokens.append(next_token(tokens))
+        tokens.append(says(tokens))
         if tokens[-1] in stop_ids:
             break
     return tokens[len(prompt) :]
@@ -138,7 +149,9 @@ class FakeLogits:
         return Sample(token, -1.0, [(token, -1.0)])
 
 
-def constrained_answer(submit: Submit) -> list[int]:
+def constrained_answer(
+    submit: Submit, says: Callable[[Sequence[int]], int] = next_token
+) -> list[int]:
     """What a request with rules must be answered, computed without any scheduler."""
     tokens = list(submit.prompt)
     whole = len(tokens) + submit.max_tokens
@@ -147,7 +160,7 @@ def constrained_answer(submit: Submit) -> list[int]:
     while len(tokens) < whole and not (
         len(tokens) > len(submit.prompt) and tokens[-1] in submit.stop_ids
     ):
-        drawn = within(next_token(tokens), constraints.bounds())
+        drawn = within(says(tokens), constraints.bounds())
         kept, forced = constraints.follow(drawn, whole - len(tokens))
         tokens += [drawn, *forced] if kept else forced
     return tokens[len(submit.prompt) :]
@@ -167,11 +180,13 @@ class FakeRunner:
     """`poison`: a batch with a sequence that holds one of these tokens fails. `broken` fails that
     many next batches whatever they hold. `on_run` is called in the middle of each computation.
     A snapshot is the slot's tokens, copied at `copy_s` seconds a byte; `trims` says whether a slot
-    can forget its last tokens.
+    can forget its last tokens. `says` is the rule.
     """
 
     def __init__(self, slots: int = 4, batch_tokens: int = 64, clock: Clock | None = None) -> None:
         self.batch_tokens = batch_tokens
+        self.draft_tokens = 32
+        self.says: Callable[[Sequence[int]], int] = next_token
         self.slots: list[list[int] | None] = [None] * slots
         self.left: dict[int, list[int]] = {}
         self.poison: set[int] = set()
@@ -198,8 +213,9 @@ class FakeRunner:
     def run(self, batch: Batch) -> FakeLogits:
         self._check(batch)
         self.batches.append(batch)
-        self._clock.now += self.seconds(batch.streams, batch.prompt_tokens)
-        self.durations.append(self.seconds(batch.streams, batch.prompt_tokens))
+        seconds = self.seconds(batch.streams, batch.prompt_tokens + batch.drafts)
+        self._clock.now += seconds
+        self.durations.append(seconds)
         self.on_run(batch)
         if self.interrupted:
             self._spoil(batch)
@@ -213,7 +229,8 @@ class FakeRunner:
             held = self.held(span.slot)
             held.extend(span.tokens)
             if span.samples:
-                rows.append((next_token(held), span))
+                ends = range(len(held) - span.draft, len(held) + 1)
+                rows += [(self.says(held[:end]), span) for end in ends]
         return FakeLogits(rows)
 
     def rewind(self, slot: int) -> None:
@@ -256,7 +273,9 @@ class FakeRunner:
     def _check(self, batch: Batch) -> None:
         order = [span.slot for span in batch.spans]
         tokens = sum(len(span.tokens) for span in batch.spans)
-        assert tokens == batch.streams + batch.prompt_tokens
+        assert tokens == batch.streams + batch.prompt_tokens + batch.drafts
+        assert sum(span.draft for span in batch.spans) == batch.drafts <= self.draft_tokens
+        assert not (batch.drafts and batch.prompt_tokens)
         assert order == sorted(set(order)), "slots out of order, or twice"
         assert 0 < sum(len(span.tokens) for span in batch.spans) <= self.batch_tokens
         for span in batch.spans:

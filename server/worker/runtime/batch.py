@@ -1,7 +1,7 @@
 """The C arrays of a `llama_batch`, filled through numpy: what llama.cpp computes next."""
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Sequence as Row
 from typing import Any
 
 import llama_cpp.llama_cpp as llama
@@ -38,9 +38,9 @@ class BatchArrays:
 
     def fill(self, batch: Batch) -> list[int]:
         """Write the spans; the indices in the batch of the tokens that have logits, in order."""
-        if batch.prompt_tokens == 0:
+        if batch.prompt_tokens == batch.drafts == 0:
             return self._fill_streams(batch)
-        outputs = []
+        outputs: list[int] = []
         end = 0
         for span in batch.spans:
             begin, end = end, end + len(span.tokens)
@@ -49,12 +49,13 @@ class BatchArrays:
             self._sequences[begin:end] = self._slot_addresses[span.slot]
             self._outputs[begin:end] = 0
             if span.samples:
-                self._outputs[end - 1] = 1
-                outputs.append(end - 1)
+                first = end - 1 - span.draft
+                self._outputs[first:end] = 1
+                outputs.extend(range(first, end))
         self.batch.n_tokens = end
         return outputs
 
-    def fill_whole(self, sequences: Sequence[Sequence[int]]) -> None:
+    def fill_whole(self, sequences: Row[Row[int]]) -> None:
         """Write whole sequences, one a slot, for llama.cpp to pool."""
         end = 0
         for slot, tokens in enumerate(sequences):
@@ -79,13 +80,16 @@ class BatchArrays:
 
 
 def decodes(batch: Batch, unit_tokens: int) -> list[Batch]:
-    """The same work as batches for one `llama_decode` each; the last has every span that samples.
+    """The same work as batches for one `llama_decode` each; the last has every span that samples,
+    unless there are guessed tokens.
 
     A slot is in no decode with more tokens than are computed at once, nor beside longer spans:
     llama.cpp would compute its tokens in several units, and what it sees of a sliding window is
     then wrong after a snapshot was restored (planning the later units removes cells that the
     earlier ones attend to).
     """
+    if batch.drafts:
+        return _by_length(batch.spans, unit_tokens)
     if batch.prompt_tokens == 0:
         return [batch]
     parts: list[Batch] = []
@@ -104,6 +108,19 @@ def decodes(batch: Batch, unit_tokens: int) -> list[Batch]:
             last.append(span._replace(start=start, tokens=span.tokens[count - rest :]))
     if last:
         parts.append(Batch(last, batch.streams, sum(len(each.tokens) for each in last)))
+    return parts
+
+
+def _by_length(spans: Row[Span], unit_tokens: int) -> list[Batch]:
+    """Spans of the same length together, as many as are computed at once."""
+    parts = []
+    for length in sorted({len(span.tokens) for span in spans}):
+        alike = [span for span in spans if len(span.tokens) == length]
+        # Those of one token are computed at once each, however many there are.
+        count = len(alike) if length == 1 else max(unit_tokens // length, 1)
+        for begin in range(0, len(alike), count):
+            part = alike[begin : begin + count]
+            parts.append(Batch(part, len(part), 0, sum(span.draft for span in part)))
     return parts
 
 

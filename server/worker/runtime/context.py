@@ -14,6 +14,8 @@ from server.worker.runtime.model import Model, ModelError
 from server.worker.runtime.placement import padded
 
 BATCH_TOKENS = 512
+# Of those at most so many guessed ones, each with a row of logits: some 25 MB.
+DRAFT_TOKENS = 32
 # What llama.cpp computes at once on the CPU: the largest whose attention scores stay below the
 # bound. Larger ones are no faster there.
 CPU_UNIT_TOKENS = (128, 64, 32)
@@ -42,12 +44,14 @@ class Context:
         params.n_seq_max = slots
         params.n_batch = BATCH_TOKENS
         params.n_ubatch = unit_tokens(model.on_cpu, model.heads, context_length)
-        # One output a sequence; the default reserves a row of logits for every token of a batch.
-        params.n_outputs_max = slots
+        # One output a sequence and guessed token; the default reserves a row of logits for every
+        # token of a batch.
+        params.n_outputs_max = slots + DRAFT_TOKENS
         params.n_threads = params.n_threads_batch = threads
-        # On the CPU plain attention gives the same bits however tokens are batched, so an answer
-        # does not depend on who else is being answered, and it is no slower; flash attention
-        # switches between kernels of different precision by the shape of the batch.
+        # On the CPU plain attention gives the same numbers, but for some last bits, however tokens
+        # are batched, so an answer does not depend on who else is being answered, and it is no
+        # slower; flash attention switches between kernels of different precision by the shape of
+        # the batch.
         params.flash_attn_type = (
             llama.LLAMA_FLASH_ATTN_TYPE_DISABLED
             if model.on_cpu

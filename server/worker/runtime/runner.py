@@ -16,11 +16,12 @@ from server.worker.ports import (
     Data,
     DecodeFailed,
     DecodeInterrupted,
+    Span,
     no_grammars,
 )
 from server.worker.runtime import library
 from server.worker.runtime.batch import BatchArrays, decodes
-from server.worker.runtime.context import Context
+from server.worker.runtime.context import DRAFT_TOKENS, Context
 from server.worker.runtime.logits import EMPTY_ROWS, Rows
 from server.worker.runtime.model import Model
 from server.worker.runtime.sampler import Candidates, Chain, is_plain_greedy
@@ -50,6 +51,7 @@ class LlamaRunner:
         compiled: Compile = no_grammars,
     ) -> None:
         self.batch_tokens = context.batch_tokens
+        self.draft_tokens = DRAFT_TOKENS
         self.compile = compiled
         self._context = context
         self._vocab = model.vocab
@@ -68,16 +70,31 @@ class LlamaRunner:
             self._chains[slot] = Chain(sampler, self._candidates, self._vocab, self._context_length)
 
     def run(self, batch: Batch) -> Rows:
-        for part in decodes(batch, self._context.unit_tokens):
-            self._arrays.fill(part)
-            self._decode()
-        sampling = [span for span in batch.spans if span.samples]
-        if not sampling:
-            return Rows(EMPTY_ROWS, [], [], {})
-        rows = self._logits(len(sampling))
+        parts = decodes(batch, self._context.unit_tokens)
+        spans = _row_spans(batch)
+        if batch.drafts and len(parts) > 1:
+            rows = self._computed_apart(parts, spans)
+        else:
+            for part in parts:
+                self._arrays.fill(part)
+                self._decode()
+            if not spans:
+                return Rows(EMPTY_ROWS, [], [], {})
+            rows = self._logits(len(spans))
         greedy: list[int] = rows.argmax(axis=1).tolist()
         _check_numbers(rows, greedy)
-        return Rows(rows, greedy, sampling, self._chains)
+        return Rows(rows, greedy, spans, self._chains)
+
+    def _computed_apart(self, parts: list[Batch], spans: list[Span]) -> NDArray[np.float32]:
+        """The logits of several decodes; row i belongs to spans[i]."""
+        rows = np.empty((len(spans), self._vocabulary_size), np.float32)
+        slots = np.array([span.slot for span in spans])
+        for part in parts:
+            outputs = self._arrays.fill(part)
+            self._decode()
+            its_own = np.isin(slots, [span.slot for span in part.spans])
+            rows[its_own] = self._logits(len(outputs))
+        return rows
 
     def _decode(self) -> None:
         code = llama.llama_decode(self._context.pointer, self._arrays.batch)
@@ -129,6 +146,11 @@ class LlamaRunner:
             self._rows = np.ctypeslib.as_array(floats, shape)
             self._rows_address = address
         return self._rows[:count]
+
+
+def _row_spans(batch: Batch) -> list[Span]:
+    """Whose each row of logits is."""
+    return [span for span in batch.spans if span.samples for _ in range(1 + span.draft)]
 
 
 def _check_numbers(rows: NDArray[np.float32], greedy: list[int]) -> None:

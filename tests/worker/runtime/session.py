@@ -1,7 +1,9 @@
 """A scheduler over the loaded model, driven step by step."""
 
 import time
+from collections.abc import Callable
 
+from server.core.ports import SpeculationCounters
 from server.worker.admission import Limits
 from server.worker.gate import Gate
 from server.worker.messages import Accepted, Ended, Submit, Token
@@ -15,7 +17,11 @@ class Session:
     """Fresh, but for the store that it may share with others; without one it keeps no prompts."""
 
     def __init__(
-        self, runtime: Runtime, max_stall_s: float = 0.7, store: PrefixStore | None = None
+        self,
+        runtime: Runtime,
+        max_stall_s: float = 0.7,
+        store: PrefixStore | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         limits = Limits(
             slots=runtime.loaded.slots,
@@ -27,11 +33,12 @@ class Session:
         self.runner = runtime.runner
         for slot in range(limits.slots):
             self.runner.rewind(slot)
-        self.gate = Gate(limits, time.monotonic)
+        self.gate = Gate(limits, clock)
         self.store = store or PrefixStore(0, NoShelf())
-        self.scheduler = Scheduler(runtime.runner, limits, self.gate, self.store, time.monotonic)
+        self.scheduler = Scheduler(runtime.runner, limits, self.gate, self.store, clock)
         self.tokens: dict[int, list[Token]] = {}
         self.ended: dict[int, Ended] = {}
+        self.speculation: SpeculationCounters | None = None
 
     def submit(self, submit: Submit) -> None:
         assert self.gate.enter(submit) == Accepted(id=submit.id)
@@ -44,6 +51,7 @@ class Session:
         if step := self.scheduler.report():
             for token in step.tokens:
                 self.tokens[token.id].append(token)
+            self.speculation = step.speculation or self.speculation
             self.ended |= {end.id: end for end in step.ended}
 
     def finish(self) -> dict[int, list[int]]:
