@@ -5,13 +5,14 @@ from contextlib import AbstractAsyncContextManager
 
 from fastapi import FastAPI
 
-from server.api import chat, errors, models, system
+from server.api import chat, embeddings, errors, models, system
 from server.api.deps import Service
 from server.api.middleware import BodyLimit, RequestId, TidyPath
 from server.api.openapi import describe
 from server.api.options import ApiOptions
 from server.auth.keys import KeyTable
 from server.dialects.openai_chat_body import ChatBody
+from server.dialects.openai_embeddings import EmbeddingsBody
 from server.registry import Registry
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -30,12 +31,12 @@ def build(
         redirect_slashes=False,
     )
     app.state.service = Service(registry=registry, keys=keys, options=options)
-    for router in (chat.router, models.router):
+    for router in (chat.router, embeddings.router, models.router):
         app.include_router(router, prefix="/v1")
         app.include_router(router, include_in_schema=False)
     app.include_router(system.router)
     errors.install(app)
-    describe(app, ChatBody)
+    describe(app, ChatBody, EmbeddingsBody)
     # The last one added is the outermost: even a refused body gets a request id.
     app.add_middleware(TidyPath)
     app.add_middleware(BodyLimit, max_bytes=options.max_body_bytes)

@@ -27,6 +27,7 @@ STATUS: Mapping[ErrorKind, int] = {
     "busy": 503,
     "loading": 503,
     "engine_failed": 500,
+    "not_implemented": 501,
     "timeout": 504,
 }
 # nginx's number for a client that left before its answer; seen by logs only.
@@ -68,7 +69,8 @@ def _headers(error: ServerError) -> dict[str, str]:
     retry_after = error.retry_after or _RETRY_AFTER.get(error.kind)
     if retry_after is not None:
         headers["Retry-After"] = str(min(max(math.ceil(retry_after), 1), _LONGEST_RETRY))
-    if error.code == "insufficient_quota":
+    # What is certain to fail again is not worth another try.
+    if error.code == "insufficient_quota" or error.kind == "not_implemented":
         headers["x-should-retry"] = "false"
     return headers
 
