@@ -4,45 +4,42 @@ import time
 from datetime import date, datetime, timezone
 
 from server.core.ports import Engine
-from server.engines.generation import GenerationLimits
+from server.engines.embedder import LocalEmbedder
 from server.engines.local import LocalEngine, LocalOptions
 from server.formats.harmony import HarmonyFormat
-from server.registry import GPT_OSS_ALIASES, Entry, Registry
+from server.registry import GPT_OSS_ALIASES, EmbedderEntry, Entry, Registry
 from server.settings import Settings
+from server.settings_slices import embedder_setup, generation_limits, model_options
 
 
 def registry(settings: Settings) -> Registry:
     """The served models, not yet loaded."""
+    now = int(time.time())
     entry = Entry(
         name=settings.model_name,
         engine=_local(settings),
-        created=int(time.time()),
+        created=now,
         aliases=GPT_OSS_ALIASES,
     )
-    return Registry([entry], settings.default_model or settings.model_name)
+    default = settings.default_model or settings.model_name
+    return Registry([entry], default, _embedder(settings, now))
+
+
+def _embedder(settings: Settings, now: int) -> EmbedderEntry | None:
+    setup = embedder_setup(settings)
+    if setup is None:
+        return None
+    return EmbedderEntry(name=setup.name, engine=LocalEmbedder(setup), created=now)
 
 
 def _local(settings: Settings) -> Engine:
     options = LocalOptions(
         name=settings.model_name,
-        model=settings.model_options(),
-        limits=GenerationLimits(
-            sampling=settings.sampling(),
-            max_tokens=_default_length(settings),
-            max_input_tokens=settings.max_input_tokens,
-            timeout_s=settings.request_timeout_seconds,
-            shared_prefixes=settings.prefix_sharing == "all",
-        ),
+        model=model_options(settings),
+        limits=generation_limits(settings),
         demonstration=settings.demonstration,
     )
     return LocalEngine(options, lambda vocabulary: HarmonyFormat(vocabulary, _today))
-
-
-def _default_length(settings: Settings) -> int:
-    """What a request gets that names no length; never more than it could have asked for."""
-    limit = settings.output_tokens_limit
-    default = settings.max_output_tokens
-    return default if limit is None else min(default, limit)
 
 
 def _today() -> date:

@@ -10,6 +10,7 @@ from server import assemble
 from server.api.app import build
 from server.settings import Settings
 from server.settings_load import SettingsError, load
+from server.settings_slices import api_options
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -24,7 +25,7 @@ def create_app(settings: Settings) -> FastAPI:
         finally:
             await registry.close()
 
-    app = build(registry, settings.keys, settings.api_options(), lifespan=lifespan)
+    app = build(registry, settings.keys, api_options(settings), lifespan=lifespan)
     app.root_path = settings.root_path
     return app
 

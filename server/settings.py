@@ -1,18 +1,15 @@
-"""Every setting of the server: its name, meaning, default and limits; and the parts' frozen slices.
+"""Every setting of the server: its name, meaning, default and limits.
 
-An environment variable is its field's name in capitals. Where values come from: settings_load.py.
+An environment variable is its field's name in capitals. Where values come from: settings_load.py;
+what each part gets of them: settings_slices.py.
 """
 
 from pathlib import Path
 
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from server import __version__
-from server.api.options import ApiOptions
 from server.auth.key_text import SHAPE as KEY_TABLE_SHAPE
 from server.auth.keys import KeyTable
-from server.core.request import SAMPLERS_OFF, Sampling
-from server.settings_machine import granted_cpus
 from server.settings_model_file import bundled_model
 from server.settings_values import (
     AUTO_BYTES,
@@ -28,9 +25,9 @@ from server.settings_values import (
     Sharing,
     Size,
     SizeOrAuto,
+    Speculation,
     setting,
 )
-from server.worker.messages import ModelOptions, PrefixOptions
 
 MIB = 1024 * 1024
 
@@ -97,6 +94,11 @@ class Settings(BaseSettings):
         example=700,
         ge=1,
     )
+    speculation: Speculation = setting(
+        "auto",
+        "Guess what an answer copies from the text before it, and verify it several tokens a step;"
+        " answers stay the same: auto (where it pays) or off.",
+    )
     n_parallel_per_key: int | None = setting(
         None,
         "How many of them may be one key's; unset: all. Free places go to the keys in turn.",
@@ -111,6 +113,30 @@ class Settings(BaseSettings):
         "A request that would wait longer than this is told to come back at once.",
         gt=0,
         allow_inf_nan=False,
+    )
+
+    # --- the model for embeddings
+    embedding_model_path: ModelFile | None = setting(
+        None,
+        "A second model, which makes embeddings: a GGUF file. Unset: there are no embeddings.",
+        example="/var/lib/gpt-api/models/nomic-embed-text-v1.5.Q8_0.gguf",
+    )
+    embedding_model_name: str = setting(
+        "text-embedding",
+        "The name that the embedding model answers to.",
+        pattern=r"^\S+$",
+        expected="a name without spaces",
+    )
+    embedding_context_length: int = setting(
+        2048,
+        "Tokens that one text to embed may have; at most what the embedding model was trained for."
+        " More costs memory.",
+        ge=16,
+    )
+    embedding_matryoshka: bool = setting(
+        False,
+        "Cut embeddings to the dimensions that a request asks for. For Matryoshka models alone:"
+        " others' lose their meaning.",
     )
 
     # --- computed prompts
@@ -167,11 +193,29 @@ class Settings(BaseSettings):
     reasoning_effort_default: DefaultEffort = setting(
         "medium", "How long the model thinks when the request does not say: low, medium, high."
     )
+    reasoning_budget: int | None = setting(
+        None,
+        "Tokens that the model may think before it has to answer, when the request does not say;"
+        " unset: 512, 2048 or 8192 by its effort, as far as the context has room; 0: none.",
+        example=2048,
+        ge=0,
+    )
     reasoning_alias: bool = setting(
         True, "Send the model's reasoning as reasoning_content too, beside reasoning."
     )
     strict_params: bool = setting(
         False, "Refuse request fields that this server does not know, instead of ignoring them."
+    )
+
+    # --- responses that clients may retrieve and go on from
+    responses_store_count: int = setting(
+        1000, "Responses (/v1/responses) that are kept in memory; 0: none.", ge=0
+    )
+    responses_store_bytes: Bytes = setting(
+        Size(64 * MIB), "Memory for these responses, like 64MiB; 0: none."
+    )
+    responses_store_seconds: float = setting(
+        86400.0, "How long such a response is kept.", ge=0, allow_inf_nan=False
     )
 
     # --- who may ask
@@ -243,49 +287,3 @@ class Settings(BaseSettings):
         if found is None:
             raise FileNotFoundError("no model was named and none is bundled; set MODEL_PATH")
         return found
-
-    def model_options(self) -> ModelOptions:
-        """What the worker needs to know."""
-        return ModelOptions(
-            path=str(self.model_file),
-            context_length=self.context_length,
-            slots=self.n_parallel,
-            threads=self.n_threads or granted_cpus(),
-            gpu_layers=self.n_gpu_layers,
-            cpu_moe_layers=self.n_cpu_moe,
-            weight_repack=self.weight_repack,
-            queue_limit=self.max_queue,
-            queue_deadline_s=self.max_queue_seconds,
-            owner_slots=self.n_parallel_per_key,
-            max_stall_ms=self.max_stall_ms,
-            prefixes=PrefixOptions(
-                memory_bytes=self.prefix_cache_ram.bytes,
-                folder=str(self.prefix_cache_dir or ""),
-                disk_bytes=self.prefix_cache_disk.bytes,
-            ),
-        )
-
-    def api_options(self) -> ApiOptions:
-        """What the HTTP side needs to know."""
-        return ApiOptions(
-            version=__version__,
-            max_body_bytes=self.max_body_bytes,
-            ping_seconds=self.sse_ping_seconds,
-            drain_seconds=self.shutdown_timeout_seconds,
-            effort_default=self.reasoning_effort_default,
-            output_tokens_limit=self.output_tokens_limit,
-            strict_params=self.strict_params,
-            reasoning_alias=self.reasoning_alias,
-        )
-
-    def sampling(self) -> Sampling:
-        """The sampling of a request that names none: every value set, but the seed."""
-        return Sampling(
-            temperature=self.default_temperature,
-            top_p=self.default_top_p,
-            top_k=self.default_top_k,
-            min_p=self.default_min_p,
-            repeat_penalty=self.default_repeat_penalty,
-            frequency_penalty=self.default_frequency_penalty,
-            presence_penalty=self.default_presence_penalty,
-        ).filled(SAMPLERS_OFF)

@@ -16,7 +16,7 @@ BUNDLED_PLACES = (
 )
 
 _PART = re.compile(r"(?P<stem>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf\Z")
-_WAY_OUT = "set it to a GGUF file, or unset it for the bundled demonstration model"
+_WAY_OUT = "set it to a GGUF file, or unset it"
 
 
 def bundled_model() -> Path | None:

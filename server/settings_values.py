@@ -23,6 +23,16 @@ _UNITS = {"GiB": 1 << 30, "MiB": 1 << 20, "KiB": 1 << 10, "": 1}
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
 
 
+def setting(default: object, description: str, /, **more: Any) -> Any:
+    """A field. `example`: shown where there is no default; `expected`: says a good value in words;
+    `secret`: never shown, and not taken from the command line.
+    """
+    extra: dict[str, Any] = {
+        key: more.pop(key) for key in ("example", "expected", "secret") if key in more
+    }
+    return Field(default, description=description, json_schema_extra=extra, **more)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyFile:
     """A file of keys, read when the server starts."""
@@ -104,18 +114,9 @@ KeysFromFile: TypeAlias = Annotated[KeyFile, _from_text(read_key_file)]
 GpuLayers: TypeAlias = Annotated[int, _from_text(read_gpu_layers)]
 Level: TypeAlias = Annotated[LogLevel, _from_text(_lower)]
 Repack: TypeAlias = Annotated[Literal["auto", "on", "off"], _from_text(_lower)]
+Speculation: TypeAlias = Annotated[Literal["auto", "off"], _from_text(_lower)]
 Sharing: TypeAlias = Annotated[Literal["key", "all"], _from_text(_lower)]
 SizeOrAuto: TypeAlias = Annotated[Size, _from_text(read_size_or_auto)]
 Bytes: TypeAlias = Annotated[Size, _from_text(read_size)]
 Folder: TypeAlias = Annotated[Path, _from_text(read_folder)]
 DefaultEffort: TypeAlias = Annotated[Literal["low", "medium", "high"], _from_text(_lower)]
-
-
-def setting(default: object, description: str, /, **more: Any) -> Any:
-    """A field. `example`: shown where there is no default; `expected`: says a good value in words;
-    `secret`: never shown, and not taken from the command line.
-    """
-    extra: dict[str, Any] = {
-        key: more.pop(key) for key in ("example", "expected", "secret") if key in more
-    }
-    return Field(default, description=description, json_schema_extra=extra, **more)

@@ -35,7 +35,7 @@ def _part(ours: str = "", packages: str = "") -> Part:
 # `worker.runtime` is a part of its own, and `worker.messages` can be allowed without the rest.
 PARTS = {
     "core": _part(),
-    "formats": _part("core", "tiktoken jinja2"),
+    "formats": _part("core", "llguidance tiktoken jinja2"),
     "worker": _part("core", "msgspec"),
     "worker.main": _part("core worker worker.runtime", "msgspec"),
     "worker.__main__": _part("worker.main"),
@@ -46,7 +46,11 @@ PARTS = {
     "dialects": _part("core", "pydantic pydantic_core msgspec"),
     "auth": _part("core"),
     "registry": _part("core"),
-    "api": _part("core dialects auth registry logs", "fastapi starlette sse_starlette pydantic"),
+    "response_store": _part(),
+    "api": _part(
+        "core dialects auth registry response_store logs",
+        "fastapi starlette sse_starlette pydantic",
+    ),
     "logs": _part(),
 }
 # Everything else stands on top: it puts the parts together and may import all of them.
@@ -62,6 +66,7 @@ TOP = frozenset(
         "settings_load",
         "settings_machine",
         "settings_model_file",
+        "settings_slices",
         "settings_table",
         "settings_values",
     }

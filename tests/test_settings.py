@@ -9,11 +9,13 @@ import pytest
 from server import __version__
 from server.api.options import ApiOptions
 from server.core.request import Sampling
+from server.response_store import StoreLimits
 from server.settings import Settings
 from server.settings_checks import loopback
 from server.settings_load import ENV_FILE_VARIABLE, SettingsError, find, load
 from server.settings_machine import granted_cpus
 from server.settings_model_file import bundled_model
+from server.settings_slices import api_options, generation_limits, model_options, sampling
 from server.settings_values import Size
 from server.worker.messages import PrefixOptions
 
@@ -44,6 +46,7 @@ GOOD = [
     ("MAX_STALL_MS", "250", 250),
     ("N_PARALLEL_PER_KEY", "2", 2),
     ("MAX_QUEUE", "0", 0),
+    ("SPECULATION", "Off", "off"),
     ("MAX_QUEUE_SECONDS", "2.5", 2.5),
     ("PREFIX_CACHE_RAM", "Auto", Size(-1)),
     ("PREFIX_CACHE_RAM", "0", Size(0)),
@@ -69,8 +72,12 @@ GOOD = [
     ("DEFAULT_FREQUENCY_PENALTY", "-0.5", -0.5),
     ("DEFAULT_PRESENCE_PENALTY", "0.5", 0.5),
     ("REASONING_EFFORT_DEFAULT", "LOW", "low"),
+    ("REASONING_BUDGET", "0", 0),
     ("REASONING_ALIAS", "off", False),
     ("STRICT_PARAMS", "1", True),
+    ("RESPONSES_STORE_COUNT", "0", 0),
+    ("RESPONSES_STORE_BYTES", "1GiB", Size(1 << 30)),
+    ("RESPONSES_STORE_SECONDS", "3600", 3600.0),
     ("ALLOW_ANONYMOUS", "true", True),
     ("HOST", "::1", "::1"),
     ("PORT", "0", 0),
@@ -100,6 +107,7 @@ BAD = [
         "0",
         '"0" is not a whole number of at least 1; set N_PARALLEL_PER_KEY',
     ),
+    ("SPECULATION", "on", '"on" is not one of auto, off; set SPECULATION=auto'),
     ("MAX_QUEUE_SECONDS", "0", '"0" is not a number above 0; set MAX_QUEUE_SECONDS=600'),
     ("PREFIX_CACHE_RAM", "-1", '"-1" is not a number of bytes; write it like 512MiB or 4GiB'),
     ("PREFIX_CACHE_RAM", "1.5GiB", '"1.5GiB" is not a number of bytes'),
@@ -123,8 +131,12 @@ BAD = [
     ("DEFAULT_FREQUENCY_PENALTY", "3", '"3" is not a number between -2 and 2'),
     ("DEFAULT_PRESENCE_PENALTY", "-3", '"-3" is not a number between -2 and 2'),
     ("REASONING_EFFORT_DEFAULT", "max", '"max" is not one of low, medium, high'),
+    ("REASONING_BUDGET", "-1", '"-1" is not a whole number of at least 0; set REASONING_BUDGET='),
     ("REASONING_ALIAS", "2", '"2" is not 1 or 0 (or true, false, on, off); set REASONING_ALIAS=1'),
     ("STRICT_PARAMS", "maybe", '"maybe" is not 1 or 0 (or true, false, on, off)'),
+    ("RESPONSES_STORE_COUNT", "-1", '"-1" is not a whole number of at least 0'),
+    ("RESPONSES_STORE_BYTES", "much", '"much" is not a number of bytes; write it like 512MiB'),
+    ("RESPONSES_STORE_SECONDS", "1d", '"1d" is not a number of at least 0'),
     ("ALLOW_ANONYMOUS", "2", '"2" is not 1 or 0 (or true, false, on, off); set ALLOW_ANONYMOUS=0'),
     ("API_KEYS", "sk-secret", "this is neither JSON nor a Python dict like"),
     ("API_KEYS_FILE", "/nowhere/keys.json", "/nowhere/keys.json cannot be read (No such file"),
@@ -319,21 +331,21 @@ def test_installation_without_a_model_says_so(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_worker_gets_its_slice():
-    options = Settings(n_gpu_layers="all", n_threads=3, max_queue=5).model_options()
+    options = model_options(Settings(n_gpu_layers="all", n_threads=3, max_queue=5))
     assert options.path == str(bundled_model())
     assert (options.gpu_layers, options.threads, options.queue_limit) == (-1, 3, 5)
     assert (options.context_length, options.slots, options.weight_repack) == (8192, 4, "auto")
-    assert Settings().model_options().threads == granted_cpus() <= (os.cpu_count() or 1)
+    assert model_options(Settings()).threads == granted_cpus() <= (os.cpu_count() or 1)
 
 
 def test_worker_is_told_where_prompts_are_kept(tmp_path: Path):
-    options = Settings(
-        prefix_cache_ram="1GiB", prefix_cache_dir=tmp_path, prefix_cache_disk="0"
-    ).model_options()
+    options = model_options(
+        Settings(prefix_cache_ram="1GiB", prefix_cache_dir=tmp_path, prefix_cache_disk="0")
+    )
     assert options.prefixes == PrefixOptions(
         memory_bytes=1 << 30, folder=str(tmp_path), disk_bytes=0
     )
-    unset = Settings().model_options().prefixes
+    unset = model_options(Settings()).prefixes
     assert unset == PrefixOptions(memory_bytes=-1, folder="", disk_bytes=4 << 30)
 
 
@@ -362,15 +374,30 @@ def test_a_size_is_shown_as_it_is_written(text: str):
 
 
 def test_api_gets_its_slice():
-    options = Settings(max_body_bytes=5000, output_tokens_limit=9, strict_params=True).api_options()
+    options = api_options(Settings(max_body_bytes=5000, output_tokens_limit=9, strict_params=True))
     assert (options.max_body_bytes, options.output_tokens_limit) == (5000, 9)
     assert (options.strict_params, options.reasoning_alias) == (True, True)
     assert options.version == __version__
-    assert Settings().api_options() == ApiOptions(version=__version__)
+    assert api_options(Settings()) == ApiOptions(version=__version__)
+
+
+def test_store_of_responses_gets_its_limits():
+    settings = Settings(
+        responses_store_count=5, responses_store_bytes="1MiB", responses_store_seconds=60
+    )
+    expected = StoreLimits(count=5, bytes=1 << 20, seconds=60.0)
+    assert api_options(settings).responses == expected
 
 
 def test_sampling_is_complete_but_for_the_seed():
-    sampling = Settings(default_temperature=0.7, default_top_k=50).sampling()
-    assert (sampling.temperature, sampling.top_k) == (0.7, 50)
-    unset = [name for name in Sampling.__slots__ if getattr(sampling, name) is None]
+    filled = sampling(Settings(default_temperature=0.7, default_top_k=50))
+    assert (filled.temperature, filled.top_k) == (0.7, 50)
+    unset = [name for name in Sampling.__slots__ if getattr(filled, name) is None]
     assert unset == ["seed"]
+
+
+def test_limits_get_what_a_request_may_use():
+    limits = generation_limits(Settings(max_output_tokens=100, output_tokens_limit=60))
+    assert (limits.max_tokens, limits.reasoning_budget, limits.timeout_s) == (60, None, 1800)
+    assert generation_limits(Settings(reasoning_budget=0)).reasoning_budget == 0
+    assert generation_limits(Settings(prefix_sharing="all")).shared_prefixes

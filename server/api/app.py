@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 
 from fastapi import FastAPI
 
-from server.api import chat, embeddings, errors, models, system
+from server.api import chat, embeddings, errors, models, responses, system
 from server.api.deps import Service
 from server.api.middleware import BodyLimit, RequestId, TidyPath
 from server.api.openapi import describe
@@ -13,7 +13,9 @@ from server.api.options import ApiOptions
 from server.auth.keys import KeyTable
 from server.dialects.openai_chat_body import ChatBody
 from server.dialects.openai_embeddings import EmbeddingsBody
+from server.dialects.openai_responses_body import ResponsesBody
 from server.registry import Registry
+from server.response_store import ResponseStore
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -30,13 +32,18 @@ def build(
         # A redirect loses the body of a POST in many clients; TidyPath makes it needless.
         redirect_slashes=False,
     )
-    app.state.service = Service(registry=registry, keys=keys, options=options)
-    for router in (chat.router, embeddings.router, models.router):
+    app.state.service = Service(
+        registry=registry,
+        keys=keys,
+        options=options,
+        responses=ResponseStore(options.responses),
+    )
+    for router in (chat.router, responses.router, embeddings.router, models.router):
         app.include_router(router, prefix="/v1")
         app.include_router(router, include_in_schema=False)
     app.include_router(system.router)
     errors.install(app)
-    describe(app, ChatBody, EmbeddingsBody)
+    describe(app, ChatBody, ResponsesBody, EmbeddingsBody)
     # The last one added is the outermost: even a refused body gets a request id.
     app.add_middleware(TidyPath)
     app.add_middleware(BodyLimit, max_bytes=options.max_body_bytes)

@@ -12,8 +12,9 @@ from server.api.deps import allowed, service
 from server.api.openapi import body_of
 from server.api.respond import respond
 from server.auth.keys import Principal
-from server.dialects.openai_chat import EFFORT_HEADER, Asked, read_body, to_call
+from server.dialects.openai_chat import Asked, read_body, to_call
 from server.dialects.openai_chat_body import ChatBody
+from server.dialects.openai_effort import EFFORT_HEADER
 
 log = logging.getLogger(__name__)
 router = APIRouter(tags=["chat"])

@@ -9,6 +9,7 @@ from fastapi import Request
 from server.api.options import ApiOptions
 from server.auth.keys import KeyTable, Permission, Principal
 from server.registry import Registry
+from server.response_store import ResponseStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +19,7 @@ class Service:
     registry: Registry
     keys: KeyTable
     options: ApiOptions
+    responses: ResponseStore
 
 
 def service(request: Request) -> Service:

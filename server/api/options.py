@@ -3,9 +3,10 @@
 What a request gets that names no length and no sampling is the engine's knowledge, not ours.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from server.core.request import Effort
+from server.response_store import StoreLimits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,3 +28,6 @@ class ApiOptions:
     stop_limit: int = 16
     strict_params: bool = False
     reasoning_alias: bool = True
+
+    # What is kept of responses that may be retrieved and gone on from.
+    responses: StoreLimits = field(default_factory=StoreLimits)

@@ -4,7 +4,7 @@ One part is open at a time. A failure is an exception (`core.errors`), never an 
 folds a stream into one `Answer`: the only difference between a streamed and a plain reply.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -99,9 +99,22 @@ Event: TypeAlias = Started | PartStarted | PartDelta | PartEnded | Finished
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One whole part: what its `PartStarted` said, and the text and log probabilities of its
+    deltas.
+    """
+
+    kind: PartKind
+    text: str
+    call_id: str = ""
+    name: str = ""
+    logprobs: tuple[TokenLogprob, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """A whole answer. `text` is None when the model wrote none (it called a tool, or was cut while
-    thinking).
+    thinking). `parts` are the same words in the order in which they were written.
     """
 
     text: str | None
@@ -110,41 +123,53 @@ class Answer:
     tool_calls: tuple[ToolCall, ...]
     logprobs: tuple[TokenLogprob, ...]
     finished: Finished
+    parts: tuple[Part, ...] = ()
 
 
 async def collect(events: AsyncIterator[Event]) -> Answer:
     """Fold a whole stream into one answer. Errors: whatever the stream raises."""
     heads: list[PartStarted] = []
-    texts: list[list[str]] = []
-    logprobs: list[TokenLogprob] = []
+    deltas: list[list[PartDelta]] = []
     finished: Finished | None = None
     async for event in events:
         if isinstance(event, PartStarted):
             heads.append(event)
-            texts.append([])
+            deltas.append([])
         elif isinstance(event, PartDelta):
-            texts[-1].append(event.text)
-            if heads[-1].kind == "text":
-                logprobs.extend(event.logprobs)
+            deltas[-1].append(event)
         elif isinstance(event, Finished):
             finished = event
     if finished is None:
         raise RuntimeError("an engine's stream ended without Finished")
-    parts = [(head, "".join(text)) for head, text in zip(heads, texts, strict=True)]
+    parts = tuple(map(whole_part, heads, deltas))
     return Answer(
         text=_joined(parts, "text"),
         preamble=_joined(parts, "preamble"),
         reasoning=_joined(parts, "reasoning"),
         tool_calls=tuple(
-            ToolCall(id=head.call_id, name=head.name, arguments=text)
-            for head, text in parts
-            if head.kind == "tool_call"
+            ToolCall(id=part.call_id, name=part.name, arguments=part.text)
+            for part in parts
+            if part.kind == "tool_call"
         ),
-        logprobs=tuple(logprobs),
+        logprobs=tuple(
+            logprob for part in parts if part.kind == "text" for logprob in part.logprobs
+        ),
         finished=finished,
+        parts=parts,
     )
 
 
-def _joined(parts: list[tuple[PartStarted, str]], kind: PartKind) -> str | None:
-    texts = [text for head, text in parts if head.kind == kind]
+def whole_part(head: PartStarted, deltas: Iterable[PartDelta]) -> Part:
+    deltas = tuple(deltas)
+    return Part(
+        kind=head.kind,
+        text="".join(delta.text for delta in deltas),
+        call_id=head.call_id,
+        name=head.name,
+        logprobs=tuple(logprob for delta in deltas for logprob in delta.logprobs),
+    )
+
+
+def _joined(parts: Iterable[Part], kind: PartKind) -> str | None:
+    texts = [part.text for part in parts if part.kind == kind]
     return "".join(texts) if texts else None

@@ -4,7 +4,7 @@ Knows nothing of HTTP, of harmony or of any wire format; already checked when it
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 JsonSchema: TypeAlias = Mapping[str, Any]
@@ -16,13 +16,15 @@ class Tool:
     """A function that the client offers to the model.
 
     `parameters` is a JSON schema of type object; `None` means the function takes no arguments.
-    `strict`: the arguments of every call satisfy it.
+    `strict`: the arguments of every call satisfy it. `path` is where the client wrote it, for what
+    is wrong with it.
     """
 
     name: str
     description: str | None = None
     parameters: JsonSchema | None = None
     strict: bool = False
+    path: str = field(default="tools", compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,3 +81,19 @@ class Conversation:
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice = "auto"
     callable_tools: tuple[str, ...] = ()
+
+    @property
+    def offered(self) -> tuple[Tool, ...]:
+        """The tools that may be called."""
+        if self.tool_choice == "none":
+            return ()
+        chosen = self.callable_tools
+        return tuple(tool for tool in self.tools if not chosen or tool.name in chosen)
+
+    @property
+    def begun(self) -> str | None:
+        """The beginning of the answer, where the last message is one."""
+        last = self.messages[-1] if self.messages else None
+        if isinstance(last, AssistantMessage) and not last.tool_calls:
+            return last.text
+        return None

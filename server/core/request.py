@@ -80,11 +80,15 @@ SAMPLERS_OFF = Sampling(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonOutput:
-    """The visible answer is one JSON value: of this schema, or any object where there is none."""
+    """The visible answer is one JSON value: of this schema, or any object where there is none.
+
+    `path` is where the client wrote the schema, for what is wrong with it.
+    """
 
     schema: JsonSchema | None = None
     name: str = ""
     description: str | None = None
+    path: str = field(default="response_format", compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

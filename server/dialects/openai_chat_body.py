@@ -9,8 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from server.core.errors import ServerError
-from server.dialects.openai_errors import unsupported
+from server.dialects.openai_errors import unknown_parameter, unsupported
 
 HUGE = 2**31 - 1
 # The longest look-back that any model here has; -1 asks for it.
@@ -37,12 +36,9 @@ IGNORED = frozenset(
 # Fields that would change an answer's meaning and that this server does not do.
 REFUSED: Mapping[str, str] = {
     "audio": "this server writes text only",
-    "grammar": "grammars are not available",
-    "guided_choice": "guided decoding is not available",
-    "guided_grammar": "guided decoding is not available",
-    "guided_json": "guided decoding is not available",
-    "guided_regex": "guided decoding is not available",
-    "json_schema": "structured output is not available",
+    "best_of": "ask for 'n' answers and choose",
+    "guided_choice": "write it as a 'grammar', or as an enum of a JSON schema",
+    "guided_regex": "write it as a 'grammar', or as a pattern of a JSON schema",
     "web_search_options": "this server does not search the web",
 }
 
@@ -100,6 +96,7 @@ class FunctionPart(Wire):
     name: str
     description: str | None = None
     parameters: dict[str, Any] | None = None
+    strict: Flag | None = None
 
 
 class ToolPart(Wire):
@@ -114,10 +111,24 @@ class StreamOptions(Wire):
 class ReasoningOptions(Wire):
     effort: str | None = None
     exclude: Flag | None = None
+    max_tokens: Whole | None = Field(default=None, ge=-1, le=HUGE)
+
+
+class JsonFormat(Wire):
+    """A form of answer. `strict` or not, the answer keeps to the schema."""
+
+    name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_.-]{1,64}$")] | None = None
+    description: str | None = None
+    schema_: dict[str, Any] | None = Field(default=None, alias="schema")
+    strict: Flag | None = None
 
 
 class ResponseFormat(Wire):
+    """`schema` beside `type` is what llama.cpp's clients write."""
+
     type: str
+    json_schema: JsonFormat | None = None
+    schema_: dict[str, Any] | None = Field(default=None, alias="schema")
 
 
 class ChatBody(Wire):
@@ -131,6 +142,7 @@ class ChatBody(Wire):
 
     max_completion_tokens: Whole | None = Field(default=None, ge=-1, le=HUGE)
     max_tokens: Whole | None = Field(default=None, ge=-1, le=HUGE)
+    min_tokens: Whole | None = Field(default=None, ge=0, le=HUGE)
     stop: str | list[str] | None = None
     seed: Whole | None = Field(default=None, ge=-(2**63), lt=2**63)
 
@@ -147,11 +159,25 @@ class ChatBody(Wire):
     mirostat: Whole | None = Field(default=None, ge=0, le=2)
     mirostat_tau: Number | None = Field(default=None, ge=0, le=100)
     mirostat_eta: Number | None = Field(default=None, ge=0, le=1)
+    top_n_sigma: Number | None = Field(default=None, ge=-1, le=100)
+    xtc_probability: Number | None = Field(default=None, ge=0, le=1)
+    xtc_threshold: Number | None = Field(default=None, ge=0, le=1)
+    dry_multiplier: Number | None = Field(default=None, ge=0, le=100)
+    dry_base: Number | None = Field(default=None, ge=1, le=100)
+    dry_allowed_length: Whole | None = Field(default=None, ge=0, le=LONGEST_WINDOW)
+    dry_penalty_last_n: Whole | None = Field(default=None, ge=-1, le=LONGEST_WINDOW)
     logit_bias: dict[str, Annotated[Number, Field(ge=-100, le=100)]] | None = None
 
     logprobs: Flag | None = None
     top_logprobs: Whole | None = Field(default=None, ge=0, le=20)
+    timings: Flag | None = None
+    timings_per_token: Flag | None = None
+
     response_format: ResponseFormat | None = None
+    json_schema: dict[str, Any] | None = None
+    guided_json: dict[str, Any] | str | None = None
+    grammar: str | None = None
+    guided_grammar: str | None = None
     modalities: list[str] | None = None
 
     tools: list[ToolPart] | None = None
@@ -162,6 +188,8 @@ class ChatBody(Wire):
     reasoning_effort: str | None = None
     reasoning: ReasoningOptions | None = None
     include_reasoning: Flag | None = None
+    reasoning_budget: Whole | None = Field(default=None, ge=-1, le=HUGE)
+    thinking_budget: Whole | None = Field(default=None, ge=-1, le=HUGE)
 
 
 def check_fields(body: ChatBody, *, strict: bool) -> tuple[str, ...]:
@@ -175,14 +203,7 @@ def check_fields(body: ChatBody, *, strict: bool) -> tuple[str, ...]:
     for index, modality in enumerate(body.modalities or ()):
         if modality != "text":
             raise unsupported(f"modalities[{index}]", REFUSED["audio"])
-    if body.response_format is not None and body.response_format.type != "text":
-        raise unsupported("response_format", "only the type 'text' is available")
     unknown = tuple(sorted(extra.keys() - IGNORED - REFUSED.keys()))
     if unknown and strict:
-        raise ServerError(
-            "invalid",
-            f"Unknown parameter: '{unknown[0]}'; leave it out.",
-            param=unknown[0],
-            code="unknown_parameter",
-        )
+        raise unknown_parameter(unknown[0])
     return unknown

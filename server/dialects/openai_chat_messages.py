@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 import msgspec
 
-from server.core.errors import ServerError
 from server.core.messages import (
     AssistantMessage,
     Instructions,
@@ -19,13 +18,14 @@ from server.core.messages import (
     UserMessage,
 )
 from server.dialects.openai_chat_body import CalledFunction, ChatMessage, Content, ContentPart
-from server.dialects.openai_errors import invalid_value, missing
+from server.dialects.openai_errors import invalid_value, missing, unsupported_content
 
 # What the model's format can carry as a function's name.
 FUNCTION_NAME = re.compile(r"[a-zA-Z0-9_.-]{1,64}", re.ASCII)
 
-_MEDIA = frozenset(
-    {"image_url", "image", "input_image", "input_audio", "audio", "file", "video_url"}
+# Types of content that are not text.
+MEDIA = frozenset(
+    {"image_url", "image", "input_image", "input_audio", "audio", "file", "input_file", "video_url"}
 )
 
 
@@ -146,14 +146,8 @@ def _text(content: Content, path: str) -> str | None:
 
 
 def _part_text(part: ContentPart, path: str) -> str:
-    if part.type in _MEDIA:
-        raise ServerError(
-            "invalid",
-            f"Unsupported content: '{path}' is of type '{part.type}', and this model reads text"
-            " only; send parts of type 'text'.",
-            param=path,
-            code="unsupported_content",
-        )
+    if part.type in MEDIA:
+        raise unsupported_content(path, part.type, "text")
     if part.type not in ("text", "refusal"):
         raise invalid_value(f"{path}.type", "it must be 'text' or 'refusal'")
     text = part.text if part.type == "text" else part.refusal

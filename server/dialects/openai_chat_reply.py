@@ -28,9 +28,8 @@ from server.core.events import (
 )
 from server.core.messages import ToolCall
 from server.dialects.openai_errors import error_frame
-
-# The openai API writes this where a token was impossible; JSON has no infinity.
-LEAST_LOGPROB = -9999.0
+from server.dialects.openai_logprobs import token_objects
+from server.dialects.openai_timings import timings_object
 
 _encode = msgspec.json.encode
 
@@ -40,7 +39,7 @@ class ReplyStyle:
     """How a client wants its reply: the fields that are the same in every chunk, and what to show.
 
     `reasoning_fields` are the names that carry the reasoning; `functions` speaks the older dialect
-    of function calls.
+    of function calls; `timings` tells how long it took, as llama.cpp's server does.
     """
 
     id: str
@@ -52,6 +51,7 @@ class ReplyStyle:
     reasoning_fields: tuple[str, ...] = ("reasoning", "reasoning_content")
     functions: bool = False
     logprobs: bool = False
+    timings: bool = False
 
 
 @dataclass(slots=True)
@@ -63,7 +63,7 @@ class _Choice:
     calls: int = 0
     has_text: bool = False
     preamble: list[str] = field(default_factory=list)
-    usage: Usage | None = None
+    finished: Finished | None = None
 
 
 class ChatReply:
@@ -101,8 +101,11 @@ class ChatReply:
         done = b"data: [DONE]\n\n"
         if not self.style.include_usage:
             return done
-        usages = [choice.usage for choice in self._choices if choice.usage]
-        return self._usage_head + _encode(_usage_object(usages)) + b"}\n\n" + done
+        ends = [choice.finished for choice in self._choices if choice.finished]
+        last = self._usage_head + _encode(_usage_object([end.usage for end in ends]))
+        if self.style.timings:
+            last += b',"timings":' + _encode(timings_object(ends))
+        return last + b"}\n\n" + done
 
     def failure(self, error: ServerError) -> bytes:
         return error_frame(error)
@@ -112,10 +115,12 @@ class ChatReply:
         reply["choices"] = [
             self._choice_object(index, answer) for index, answer in enumerate(answers)
         ]
-        reply["usage"] = _usage_object([answer.finished.usage for answer in answers])
-        warnings = [answer.finished.warning for answer in answers if answer.finished.warning]
-        if warnings:
-            reply["warning"] = " ".join(warnings)
+        ends = [answer.finished for answer in answers]
+        reply["usage"] = _usage_object([end.usage for end in ends])
+        if self.style.timings:
+            reply["timings"] = timings_object(ends)
+        if warnings := [end.warning for end in ends if end.warning]:
+            reply["warning"] = " ".join(dict.fromkeys(warnings))
         return _encode(reply)
 
     # --- one event --------------------------------------------------------------------------------
@@ -175,7 +180,7 @@ class ChatReply:
         return choice.head + _encode(delta) + self._plain_tail
 
     def _finish(self, choice: _Choice, finished: Finished) -> bytes:
-        choice.usage = finished.usage
+        choice.finished = finished
         spare = b""
         if choice.preamble and not choice.has_text and not choice.calls:
             spare = self._chunk(choice, {"content": "".join(choice.preamble)})
@@ -183,6 +188,8 @@ class ChatReply:
         last = choice.head + b'{},"logprobs":null,"finish_reason":' + reason + b"}]"
         if finished.warning:
             last += b',"warning":' + _encode(finished.warning)
+        if self.style.timings and not self.style.include_usage:
+            last += b',"timings":' + _encode(timings_object([finished]))
         return spare + last + self._tail
 
     def _reason(self, reason: FinishReason) -> str:
@@ -251,17 +258,4 @@ def _usage_object(usages: Sequence[Usage]) -> dict[str, Any]:
 
 
 def _logprobs_object(logprobs: Sequence[TokenLogprob]) -> dict[str, Any]:
-    content = [
-        _token_object(token.token, token.logprob)
-        | {"top_logprobs": [_token_object(other, logprob) for other, logprob in token.top]}
-        for token in logprobs
-    ]
-    return {"content": content, "refusal": None}
-
-
-def _token_object(token: bytes, logprob: float) -> dict[str, Any]:
-    return {
-        "token": token.decode("utf-8", "replace"),
-        "logprob": max(logprob, LEAST_LOGPROB),
-        "bytes": list(token),
-    }
+    return {"content": token_objects(logprobs), "refusal": None}

@@ -66,3 +66,22 @@ def unsupported(param: str, reason: str) -> ServerError:
         param=param,
         code="unsupported_parameter",
     )
+
+
+def unknown_parameter(param: str) -> ServerError:
+    return ServerError(
+        "invalid",
+        f"Unknown parameter: '{param}'; leave it out.",
+        param=param,
+        code="unknown_parameter",
+    )
+
+
+def unsupported_content(param: str, type_: str, readable: str) -> ServerError:
+    return ServerError(
+        "invalid",
+        f"Unsupported content: '{param}' is of type '{type_}', and this model reads text only;"
+        f" send parts of type '{readable}'.",
+        param=param,
+        code="unsupported_content",
+    )

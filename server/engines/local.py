@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from server.core.events import Event
 from server.core.ports import EngineStatus, ModelCard
 from server.core.request import GenerationRequest
-from server.engines.generation import GenerationLimits, generate
+from server.engines.allowance import GenerationLimits
+from server.engines.generation import generate
 from server.engines.link import WorkerLink
 from server.engines.session import Session
 from server.engines.supervision import Supervision, SupervisionOptions

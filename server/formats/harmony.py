@@ -1,10 +1,11 @@
 """The format of gpt-oss models: requests to harmony prompts, harmony output to events."""
 
 from server.core.request import Effort, GenerationRequest
-from server.formats.base import Prompt
+from server.formats.base import Prompt, Rails
 from server.formats.harmony_markers import Markers
 from server.formats.harmony_prompt import Clock, HarmonyPrompt
 from server.formats.harmony_reader import HarmonyReader
+from server.formats.harmony_rules import HarmonyRules
 from server.formats.vocabulary import Vocabulary
 
 
@@ -20,18 +21,23 @@ class HarmonyFormat:
         self._vocabulary = vocabulary
         self._markers = Markers.of(vocabulary)
         self._prompt = HarmonyPrompt(vocabulary, self._markers, clock)
+        self._rules = HarmonyRules(vocabulary, self._markers)
         self._default_effort = default_effort
 
     def prompt(self, request: GenerationRequest) -> Prompt:
         effort = request.effort or self._default_effort
-        head = self._prompt.head(request.conversation, effort)
+        head = self._prompt.head(request, effort)
         return Prompt(
             tokens=head + self._prompt.turns(request.conversation),
             stop_ids=self._markers.stops,
             boundaries=(len(head),),
         )
 
+    def rails(self, request: GenerationRequest) -> Rails:
+        return self._rules.rails(request)
+
     def reader(self, request: GenerationRequest) -> HarmonyReader:
         conversation = request.conversation
-        offered = conversation.tools if conversation.tool_choice != "none" else ()
-        return HarmonyReader(self._vocabulary, self._markers, [tool.name for tool in offered])
+        offered = [tool.name for tool in conversation.offered]
+        begun = conversation.begun is not None
+        return HarmonyReader(self._vocabulary, self._markers, offered, begun=begun)

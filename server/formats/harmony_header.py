@@ -44,6 +44,7 @@ class HeaderBuffer:
 
     started: bool = False
     answering: bool = False
+    tokens: int = 0
     logprobs: list[TokenLogprob] = field(default_factory=list)
     _role: bytearray = field(default_factory=bytearray)
     _channels: list[bytearray] = field(default_factory=list)
@@ -52,6 +53,7 @@ class HeaderBuffer:
     def write(self, data: bytes, logprob: TokenLogprob | None = None) -> None:
         (self._channels[-1] if self._channels else self._role).extend(data)
         self._size += len(data)
+        self.tokens += 1
         if logprob is not None:
             self.logprobs.append(logprob)
 

@@ -12,14 +12,13 @@ from server.core.messages import (
     Conversation,
     Instructions,
     Message,
-    Tool,
     ToolCall,
     ToolResult,
     UserMessage,
 )
-from server.core.request import Effort
+from server.core.request import Effort, GenerationRequest, JsonOutput
 from server.formats.harmony_markers import Markers
-from server.formats.harmony_tools import tools_section
+from server.formats.harmony_tools import formats_section, tools_section
 from server.formats.vocabulary import Vocabulary
 
 IDENTITY = "You are ChatGPT, a large language model trained by OpenAI."
@@ -40,27 +39,38 @@ class HarmonyPrompt:
         self._markers = markers
         self._clock = clock
 
-    def head(self, conversation: Conversation, effort: Effort) -> list[int]:
+    def head(self, request: GenerationRequest, effort: Effort) -> list[int]:
         """The ids of the system and the developer message: what all turns begin with.
 
         The client's system and developer texts, wherever they stand, are joined in order (a blank
         line between) into the one developer message that the model knows, before all turns.
         Errors: ServerError invalid.
         """
+        conversation = request.conversation
         tools = conversation.tools if conversation.tool_choice != "none" else ()
-        return self._system(effort, bool(tools)) + self._developer(conversation.messages, tools)
+        texts = [m.text for m in conversation.messages if isinstance(m, Instructions) and m.text]
+        sections = ["# Instructions", *texts] if texts else []
+        if tools:
+            sections.append(tools_section(tools))
+        if isinstance(request.output, JsonOutput) and request.output.schema is not None:
+            sections.append(formats_section(request.output))
+        developer = self._message("developer", "\n\n".join(sections)) if sections else []
+        return self._system(effort, bool(tools)) + developer
 
     def turns(self, conversation: Conversation) -> list[int]:
-        """The ids of what was said, to where the assistant is to speak. Reasoning is kept after the
-        last finished answer only, as in the model's training.
+        """The ids of what was said, to where the assistant is to speak: after its header, or after
+        the beginning of its answer. Reasoning is kept after the last finished answer only, as in
+        the model's training.
         """
-        messages = conversation.messages
+        begun = conversation.begun
+        messages = conversation.messages if begun is None else conversation.messages[:-1]
         ids: list[int] = []
         finished = last_final(messages)
         for index, message in enumerate(messages):
             ids += self._turn(message, keep_reasoning=index > finished)
-        ids += [self._markers.start, *self._encode("assistant")]
-        return ids
+        if begun is not None:
+            return ids + self._begun(conversation.messages[-1])
+        return [*ids, self._markers.start, *self._encode("assistant")]
 
     def _system(self, effort: Effort, has_tools: bool) -> list[int]:
         lines = [
@@ -71,13 +81,6 @@ class HarmonyPrompt:
             CHANNELS,
         ]
         return self._message("system", "\n".join([*lines, CALLS] if has_tools else lines))
-
-    def _developer(self, messages: tuple[Message, ...], tools: tuple[Tool, ...]) -> list[int]:
-        texts = [m.text for m in messages if isinstance(m, Instructions) and m.text]
-        sections = ["# Instructions", *texts] if texts else []
-        if tools:
-            sections.append(tools_section(tools))
-        return self._message("developer", "\n\n".join(sections)) if sections else []
 
     def _turn(self, message: Message, *, keep_reasoning: bool) -> list[int]:
         match message:
@@ -102,6 +105,11 @@ class HarmonyPrompt:
         for call in message.tool_calls:
             ids += self._call(call)
         return ids
+
+    def _begun(self, message: Message) -> list[int]:
+        """An answer without its end."""
+        assert isinstance(message, AssistantMessage)
+        return self._answer(message, keep_reasoning=True)[:-1]
 
     def _message(self, role: str, text: str, channel: str | None = None) -> list[int]:
         ids = [self._markers.start, *self._encode(role)]

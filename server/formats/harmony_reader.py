@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator
 from typing import Protocol
 
 from server.core.events import Event, FinishReason, PartKind, TokenLogprob
+from server.formats.harmony_follow_ups import FollowUps
 from server.formats.harmony_header import Channel, Header, HeaderBuffer
 from server.formats.harmony_markers import Markers
 from server.formats.part_writer import PartWriter
@@ -29,7 +30,7 @@ class HarmonyReader:
     analysis is reasoning; final, and what has no known channel, is text; commentary is a preamble
     if a call follows and text otherwise, so it waits until that is known (reasoning may pass it).
     A call of one of `tools` ends the answer; calls of anything else, and messages in another's
-    name, are left out. Every message is a part of its own.
+    name, are left out. Every message is a part of its own. `begun`: the prompt ends inside a final.
     """
 
     def __init__(
@@ -38,9 +39,13 @@ class HarmonyReader:
         markers: Markers,
         tools: Collection[str] = (),
         make_call_id: Callable[[], str] = new_call_id,
+        *,
+        begun: bool = False,
     ) -> None:
         self.reason: FinishReason = "stop"
         self.reasoning_tokens = 0
+        self.visible_tokens = 0
+        self.speaks = begun
         self.warning: str | None = None
         self._vocabulary = vocabulary
         self._markers = markers
@@ -49,9 +54,11 @@ class HarmonyReader:
         self._indices = itertools.count()
         self._commentary = _Commentary(self._indices)
         # The body of the message being read; None while its header is.
-        self._body: _Body | None = None
+        self._body: _Body | None = PartWriter(self._indices, "text") if begun else None
         self._header = HeaderBuffer(answering=True)
         self._thinking = False
+        self._answered = begun
+        self._stray: str | None = None
         self._done = False
 
     def feed(self, token: int, logprob: TokenLogprob | None = None) -> list[Event]:
@@ -64,7 +71,23 @@ class HarmonyReader:
             self._header.write(data, logprob)
             return self._begin_bare() if self._header.full else []
         self.reasoning_tokens += self._thinking
+        self.visible_tokens += self.speaks
         return self._body.write(data, logprob)
+
+    def follow_up(self) -> list[int]:
+        if self._done:
+            return []
+        tell = FollowUps(self._vocabulary, self._markers)
+        if self._stray is not None:
+            stray, self._stray = self._stray, None
+            self._header = HeaderBuffer(answering=True)
+            return tell.no_such_tool(stray, sorted(self._tools))
+        if self._answered:
+            return []
+        self._mend("The model ended without an answer; it was made to give one.")
+        self._body = PartWriter(self._indices, "text")
+        self._answered = self.speaks = True
+        return tell.answer_now()
 
     def finish(self) -> list[Event]:
         events = [] if self._done else self._leave()
@@ -98,7 +121,7 @@ class HarmonyReader:
             events += self._body.end()
         self._body = None
         self._header = header or HeaderBuffer()
-        self._thinking = False
+        self._thinking = self.speaks = False
         self._done = self.reason == "tool_calls"
         return events
 
@@ -109,6 +132,7 @@ class HarmonyReader:
         if header.recipient == NAMESPACE + name and name in self._tools:
             return self._call(name)
         if header.recipient is not None and header.channel != "final":
+            self._stray = header.recipient
             return self._leave_out(
                 f"The model called {header.recipient}, which was not offered; this was left out."
             )
@@ -122,18 +146,21 @@ class HarmonyReader:
         self._mend("The model wrote text without the header of a message.")
         events = self._say(channel)
         assert self._body is not None
+        self.visible_tokens += self._header.tokens * self.speaks
         for logprob in self._header.logprobs:
             events += self._body.write(b"", logprob)
         return events + self._body.write(text, None)
 
     def _say(self, channel: Channel | None) -> list[Event]:
-        if channel == "commentary":
-            self._commentary.begin()
-            self._body = self._commentary
-            return []
+        self._stray = None
         if channel == "analysis":
             self._thinking = True
             self._body = PartWriter(self._indices, "reasoning")
+            return []
+        self._answered = self.speaks = True
+        if channel == "commentary":
+            self._commentary.begin()
+            self._body = self._commentary
             return []
         part = PartWriter(self._indices, "text")
         self._body = part
@@ -141,6 +168,7 @@ class HarmonyReader:
 
     def _call(self, name: str) -> list[Event]:
         self.reason = "tool_calls"
+        self.speaks = True
         part = PartWriter(self._indices, "tool_call", self._make_call_id(), name)
         self._body = part
         return self._commentary.release("preamble") + part.begin()

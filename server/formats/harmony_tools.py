@@ -1,4 +1,4 @@
-"""Function tools as the TypeScript namespace that gpt-oss was trained on.
+"""Function tools as the TypeScript namespace that gpt-oss was trained on, and JSON answers.
 
 Byte for byte what openai-harmony 0.0.8 prints, including where it forgets: `$ref`, `anyOf`, `const`
 and anything unknown become `any`, and only strings are listed of an `enum`.
@@ -9,6 +9,7 @@ from typing import Any
 
 from server.core.errors import ServerError
 from server.core.messages import Tool
+from server.core.request import JsonOutput
 from server.formats.harmony_json import json_text
 
 MAX_DEPTH = 100
@@ -23,6 +24,13 @@ def tools_section(tools: Sequence[Tool]) -> str:
         lines += [f"// {line}" for line in _lines(tool.description or "")]
         lines.append(f"type {tool.name} = {_signature(tool)} => any;\n")
     return "\n".join([*lines, "} // namespace functions"])
+
+
+def formats_section(output: JsonOutput) -> str:
+    """The `# Response Formats` section for this form of answer."""
+    lines = ["# Response Formats\n", f"## {output.name or 'response'}\n"]
+    lines += [f"// {line}" for line in _lines(output.description or "")]
+    return "\n".join([*lines, json_text(output.schema)])
 
 
 def _signature(tool: Tool) -> str:

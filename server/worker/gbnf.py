@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from server.worker.productions import Character, Choice, GrammarError, Item, Repeat, Rule, check
+from server.worker.ports import GrammarError
+from server.worker.productions import Character, Choice, Item, Repeat, Rule, check
 
 MAX_CHARACTERS = 1 << 16
 MAX_NESTING = 50

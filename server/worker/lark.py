@@ -3,7 +3,8 @@ word is cut where the grammar does not cut it. Knows no tokens.
 """
 
 from server.worker.gbnf import rules_of
-from server.worker.productions import ROOT, Character, Choice, GrammarError, Item, Repeat, Rule
+from server.worker.ports import GrammarError
+from server.worker.productions import ROOT, Character, Choice, Item, Repeat, Rule
 
 # Characters of the one expression that a grammar without recursion becomes, and how deep its rules
 # may lie in one another there.

@@ -86,7 +86,7 @@ def _write(options: ModelOptions, log: library.Log, channel: Channel, reception:
     )
     shelf = _shelf(runtime, options, budget)
     limits = _limits(runtime, options)
-    gate = Gate(limits, time.monotonic)
+    gate = Gate(limits, time.monotonic, runtime.grammars.check)
     # Before the gateway knows: what it sends next is for the loop.
     reception.open(gate)
     loaded = runtime.loaded

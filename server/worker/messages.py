@@ -78,14 +78,15 @@ class SamplerOptions(Frame, frozen=True, kw_only=True):
 
 
 class Grammar(Frame, frozen=True, kw_only=True):
-    """What text may be drawn: llama.cpp's GBNF or a JSON schema. Where it may end, drawing any of
-    the request's `stop_ids` or `end` ends it; where it must end, nothing is drawn. Either way `end`
-    is written then (one token, which may complete a rule's suffix), and nothing is constrained any
-    more.
+    """What may be drawn: text of llama.cpp's GBNF or of a JSON schema, or one of `choices`, which
+    are sequences of any ids. Where it may end, drawing any of the request's `stop_ids` or `end`
+    ends it; where it must end, nothing is drawn. Either way `end` is written then (one token, which
+    may complete a rule's suffix), and nothing is constrained any more.
     """
 
-    kind: Literal["gbnf", "json_schema"]
-    text: str
+    kind: Literal["gbnf", "json_schema", "choice"]
+    text: str = ""
+    choices: list[list[int]] = []
     end: int
 
 

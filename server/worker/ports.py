@@ -16,11 +16,13 @@ Mask: TypeAlias = object
 
 
 class GrammarError(ValueError):
-    """The grammar cannot be used; the text is one sentence that says why."""
+    """The grammar cannot be followed; the text is one sentence that says why."""
 
 
 class Matcher(Protocol):
-    """A grammar and the text so far. Knows no stop ids: to it they are never part of a text."""
+    """A grammar and the text so far. Knows no stop ids: to it they are never part of a text. Errors
+    of every method: GrammarError where it turns out to be too complex to be followed.
+    """
 
     def allows(self, token: int) -> bool:
         """Whether this token may come next. Asked of every token that is drawn: cheap."""

@@ -4,11 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from server.worker.ports import GrammarError
+
 ROOT = "root"
-
-
-class GrammarError(ValueError):
-    """The grammar cannot be followed; the text is one sentence that says why."""
 
 
 @dataclass(frozen=True, slots=True)

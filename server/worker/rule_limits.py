@@ -23,7 +23,11 @@ def constraints_fault(submit: Submit, vocabulary_size: int) -> str | None:
 
 
 def grammars(submit: Submit) -> Iterator[Grammar]:
-    """The grammars of its rules."""
+    """The grammars of text in its rules."""
+    return (grammar for grammar in _grammars(submit) if grammar.kind != "choice")
+
+
+def _grammars(submit: Submit) -> Iterator[Grammar]:
     return (rule.grammar for rule in submit.rules if rule.grammar is not None)
 
 
@@ -48,6 +52,9 @@ def _id_lists(submit: Submit) -> Iterator[tuple[str, list[int]]]:
     for rule in submit.rules:
         yield "A rule's suffix", rule.suffix
         yield "What a rule forces", rule.force
+    for grammar in _grammars(submit):
+        for choice in grammar.choices:
+            yield "A choice", choice
     if budget := submit.budget:
         yield "The budget's begin", budget.begin
         yield "The budget's end", budget.end
@@ -58,8 +65,10 @@ def _id_lists(submit: Submit) -> Iterator[tuple[str, list[int]]]:
 
 def _grammars_fault(submit: Submit, vocabulary_size: int) -> str | None:
     texts = set()
-    for grammar in grammars(submit):
+    for grammar in _grammars(submit):
         texts.add(grammar.text)
+        if grammar.kind == "choice" and not grammar.choices:
+            return "A grammar offers no choices; give one at least."
         if not 0 <= grammar.end < vocabulary_size:
             return (
                 f"A grammar ends with token {grammar.end}, but the vocabulary ends at"

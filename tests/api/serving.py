@@ -17,6 +17,7 @@ from server.registry import GPT_OSS_ALIASES, Entry, Registry
 from tests.fakes import ScriptedEngine
 
 CHAT = "/v1/chat/completions"
+RESPONSES = "/v1/responses"
 MESSAGES = [{"role": "user", "content": "Hi"}]
 
 

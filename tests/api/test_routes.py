@@ -174,6 +174,9 @@ async def test_interface_describes_the_body_of_a_request():
     assert described["info"]["title"] == "gpt-api"
     assert set(described["paths"]) == {
         "/v1/chat/completions",
+        "/v1/responses",
+        "/v1/responses/{response_id}",
+        "/v1/responses/{response_id}/input_items",
         "/v1/models",
         "/v1/models/{name}",
         "/health",
@@ -185,6 +188,7 @@ async def test_interface_describes_the_body_of_a_request():
     schema = described["components"]["schemas"][name]
     assert schema["required"] == ["messages"]
     assert "ChatMessage" in described["components"]["schemas"]
+    assert "input" in described["components"]["schemas"]["ResponsesBody"]["properties"]
 
 
 @pytest.mark.parametrize(

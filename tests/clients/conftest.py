@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 
+import openai
 import pytest
 
 from tests.clients.server_process import ServerProcess
@@ -26,3 +27,9 @@ def server() -> Iterator[ServerProcess]:
 def address(server: ServerProcess) -> str:
     """Its root URL."""
     return server.url
+
+
+@pytest.fixture
+def client(address: str) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{address}/v1", api_key=KEY, max_retries=0) as made:
+        yield made

@@ -1,13 +1,10 @@
 """The official OpenAI client against a real server on the bundled model."""
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import openai
 import pytest
-
-from tests.clients.conftest import KEY
 
 WEATHER = {
     "type": "function",
@@ -21,12 +18,6 @@ WEATHER = {
         },
     },
 }
-
-
-@pytest.fixture
-def client(address: str) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(base_url=f"{address}/v1", api_key=KEY, max_retries=0) as made:
-        yield made
 
 
 def user(text: str) -> dict[str, str]:
@@ -178,3 +169,44 @@ def test_what_is_wrong_is_named(client: openai.OpenAI) -> None:
             model="gpt-oss-20b", messages=[user("word " * 20_000)], temperature=0
         )
     assert caught.value.code == "context_length_exceeded"
+
+
+def test_a_seed_gives_the_same_answer_again(client: openai.OpenAI) -> None:
+    def ask(seed: int, **more: object) -> str:
+        reply = client.chat.completions.create(
+            model="gpt-oss-20b",
+            messages=[user("Tell me a story")],
+            temperature=2,
+            seed=seed,
+            max_tokens=40,
+            **more,
+        )
+        return reply.choices[0].message.content or ""
+
+    for more in ({}, {"response_format": {"type": "json_object"}}, {"logprobs": True}):
+        assert ask(5, **more) == ask(5, **more)
+    assert len({ask(seed) for seed in range(4)}) > 1
+
+
+def test_a_begun_answer_is_continued(client: openai.OpenAI) -> None:
+    messages = [user("Count from 1 to 20"), {"role": "assistant", "content": "1, 2, 3, 4,"}]
+    reply = client.chat.completions.create(model="gpt-oss-20b", messages=messages, temperature=0)
+    assert reply.choices[0].message.content.split()[:2] == ["5,", "6,"]
+    assert reply.usage.completion_tokens_details.reasoning_tokens == 0
+
+
+@pytest.mark.parametrize("count", [1, 5, 17])
+def test_max_tokens_never_empties_an_answer(client: openai.OpenAI, count: int) -> None:
+    reply = client.chat.completions.create(
+        model="gpt-oss-20b",
+        messages=[user("Count from 1 to 20")],
+        temperature=0,
+        max_tokens=count,
+        logprobs=True,
+        reasoning_effort="high",
+    )
+    (choice,) = reply.choices
+    assert choice.finish_reason == "length"
+    assert len(choice.logprobs.content) == count
+    assert choice.message.content
+    assert choice.message.reasoning

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from server.core import events
-from server.core.events import Answer, Event, TokenLogprob, Usage, collect
+from server.core.events import Answer, Event, Timings, TokenLogprob, Usage, collect
 from tests.dialects.asking import call
 
 
@@ -27,6 +27,8 @@ def event_of(written: dict[str, Any]) -> Event:
     ((name, values),) = written.items()
     if "usage" in values:
         values = {**values, "usage": Usage(**values["usage"])}
+    if "timings" in values:
+        values = {**values, "timings": Timings(**values["timings"])}
     if "logprobs" in values:
         values = {**values, "logprobs": tuple(map(_logprob, values["logprobs"]))}
     event: Event = getattr(events, name)(**values)

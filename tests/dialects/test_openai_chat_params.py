@@ -11,6 +11,7 @@ from server.dialects.openai_chat_body import IGNORED, REFUSED
 from tests.dialects.asking import ASKED, MESSAGES, call
 
 HUGE = 10**30
+TOOL = {"type": "function", "function": {"name": "f"}}
 
 
 def refusal(body: dict[str, Any], **limits: Any) -> ServerError:
@@ -50,6 +51,18 @@ def refusal(body: dict[str, Any], **limits: Any) -> ServerError:
         ({"seed": -1}, {}),
         ({"seed": 2**32 + 3}, {"seed": 3}),
         ({"logit_bias": {"100": -100, "7": 0.5}}, {"logit_bias": {100: -100.0, 7: 0.5}}),
+        ({"top_n_sigma": 1.5}, {"top_n_sigma": 1.5}),
+        ({"top_n_sigma": -1}, {"top_n_sigma": 0.0}),
+        (
+            {"xtc_probability": 0.5, "xtc_threshold": 0.2},
+            {"xtc_probability": 0.5, "xtc_threshold": 0.2},
+        ),
+        (
+            {"dry_multiplier": 0.8, "dry_base": 2, "dry_allowed_length": 3},
+            {"dry_multiplier": 0.8, "dry_base": 2.0, "dry_allowed_length": 3},
+        ),
+        ({"dry_penalty_last_n": 100}, {"dry_penalty_last_n": 100}),
+        ({"dry_penalty_last_n": -1}, {"dry_penalty_last_n": 131072}),
     ],
 )
 def test_sampling_is_taken(body: dict[str, Any], sampling: dict[str, Any]):
@@ -76,6 +89,15 @@ def test_sampling_is_taken(body: dict[str, Any], sampling: dict[str, Any]):
         ({"logprobs": True, "top_logprobs": 20}, {"logprobs": 20}),
         ({"logprobs": False}, {"logprobs": None}),
         ({"top_logprobs": 0}, {"logprobs": None}),
+        ({"min_tokens": 7}, {"min_tokens": 7}),
+        ({}, {"min_tokens": 0, "reasoning_budget": None, "output": None}),
+        ({"reasoning_budget": 100}, {"reasoning_budget": 100}),
+        ({"thinking_budget": 0}, {"reasoning_budget": 0}),
+        ({"reasoning": {"max_tokens": 64}}, {"reasoning_budget": 64}),
+        ({"reasoning_budget": -1}, {"reasoning_budget": None}),
+        ({"reasoning_effort": "none"}, {"reasoning_budget": 0, "effort": "low"}),
+        ({"reasoning_effort": "none", "thinking_budget": 5}, {"reasoning_budget": 5}),
+        ({"reasoning_effort": "minimal"}, {"reasoning_budget": None, "effort": "low"}),
     ],
 )
 def test_request_is_taken(body: dict[str, Any], fields: dict[str, Any]):
@@ -109,6 +131,18 @@ def test_request_is_taken(body: dict[str, Any], fields: dict[str, Any]):
         ("mirostat", 3),
         ("mirostat_tau", -1),
         ("mirostat_eta", 2),
+        ("top_n_sigma", -2),
+        ("xtc_probability", 1.5),
+        ("xtc_threshold", -1),
+        ("dry_multiplier", -1),
+        ("dry_base", 0.5),
+        ("dry_allowed_length", -1),
+        ("dry_penalty_last_n", -2),
+        ("min_tokens", -1),
+        ("reasoning_budget", -2),
+        ("thinking_budget", "much"),
+        ("timings", "yes"),
+        ("timings_per_token", 1),
         ("seed", "7"),
         ("seed", HUGE),
         ("seed", 1.5),
@@ -186,12 +220,6 @@ def test_what_cannot_be_done_is_refused_by_name(param: str):
     ("body", "param"),
     [
         ({"modalities": ["text", "audio"]}, "modalities[1]"),
-        ({"response_format": {"type": "json_object"}}, "response_format"),
-        ({"response_format": {"type": "json_schema", "json_schema": {}}}, "response_format"),
-        ({"tool_choice": "required"}, "tool_choice"),
-        ({"tool_choice": {"type": "function", "function": {"name": "f"}}}, "tool_choice"),
-        ({"tool_choice": {"type": "allowed_tools"}}, "tool_choice"),
-        ({"function_call": {"name": "f"}}, "function_call"),
     ],
 )
 def test_unavailable_value_is_refused_by_name(body: dict[str, Any], param: str):
@@ -212,6 +240,31 @@ def test_unknown_fields_are_named_and_refused_when_strict():
     assert call({"zeta": 1, "alpha": 2}).unknown == ("alpha", "zeta")
     error = refusal({"zeta": 1, "alpha": 2}, strict_params=True)
     assert (error.param, error.code) == ("alpha", "unknown_parameter")
+
+
+def test_the_least_length_is_not_above_the_most():
+    assert refusal({"min_tokens": 6, "max_tokens": 5}).param == "min_tokens"
+    assert call({"min_tokens": 5, "max_tokens": 5}).requests[0].min_tokens == 5
+
+
+@pytest.mark.parametrize("field", ["timings", "timings_per_token"])
+def test_timings_are_given_when_asked_for(field: str):
+    assert call({field: True}).reply.style.timings
+    assert not call({field: False}).reply.style.timings
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"tool_choice": "required", "tools": [TOOL]}, "tool_choice"),
+        ({"response_format": {"type": "json_object"}}, "response_format"),
+        ({"grammar": "root ::= [a-z]+"}, "grammar"),
+    ],
+)
+def test_an_answer_that_is_begun_has_no_other_form(body: dict[str, Any], param: str):
+    begun = [*MESSAGES, {"role": "assistant", "content": "Once"}]
+    assert refusal({"messages": begun, **body}).param == param
+    assert call({"messages": begun}).requests[0].conversation.begun == "Once"
 
 
 def test_several_choices_have_consecutive_seeds_and_their_own_ids():

@@ -24,7 +24,7 @@ def test_tools_are_read_in_order():
         .conversation
     )
     assert conversation.tools == (
-        Tool(name="f", description="D", parameters=SCHEMA),
+        Tool(name="f", description="D", parameters=SCHEMA, strict=True),
         Tool(name="g.h-i_J"),
     )
     assert conversation.tool_choice == "auto"
@@ -77,4 +77,71 @@ def test_functions_are_tools_with_an_older_reply():
 def test_wrong_tool_is_refused_by_its_path(body: dict[str, Any], param: str):
     with pytest.raises(ServerError) as caught:
         call(body)
+    assert (caught.value.kind, caught.value.param) == ("invalid", param)
+
+
+def chosen(value: Any, *names: str) -> tuple[str, tuple[str, ...]]:
+    body = {"tools": [tool(name) for name in names or ("f", "g")], "tool_choice": value}
+    conversation = call(body).requests[0].conversation
+    return conversation.tool_choice, conversation.callable_tools
+
+
+def allowed(mode: str, *names: str) -> dict[str, Any]:
+    entries = [{"type": "function", "function": {"name": name}} for name in names]
+    return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": entries}}
+
+
+@pytest.mark.parametrize(
+    ("value", "choice", "names"),
+    [
+        (None, "auto", ()),
+        ("auto", "auto", ()),
+        ("none", "none", ()),
+        ("required", "required", ()),
+        ("any", "required", ()),
+        ({"type": "required"}, "required", ()),
+        ({"type": "function", "function": {"name": "g"}}, "required", ("g",)),
+        ({"type": "function", "name": "g"}, "required", ("g",)),
+        (allowed("auto", "g"), "auto", ("g",)),
+        (allowed("required", "g", "f", "g"), "required", ("g", "f")),
+        ({"type": "allowed_tools", "tools": [{"name": "f"}]}, "auto", ("f",)),
+    ],
+)
+def test_tool_choice_is_read(value: Any, choice: str, names: tuple[str, ...]):
+    assert chosen(value) == (choice, names)
+
+
+def test_older_words_name_a_function_too():
+    older = call({"functions": [{"name": "f"}], "function_call": {"name": "f"}})
+    conversation = older.requests[0].conversation
+    assert (conversation.tool_choice, conversation.callable_tools) == ("required", ("f",))
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"tool_choice": "required"}, "tool_choice"),
+        ({"tool_choice": "f"}, "tool_choice"),
+        ({"tool_choice": "sometimes"}, "tool_choice"),
+        ({"tool_choice": {}}, "tool_choice.name"),
+        ({"tool_choice": {"type": "custom"}}, "tool_choice.type"),
+        ({"tool_choice": {"type": "function"}}, "tool_choice.name"),
+        (
+            {"tool_choice": {"type": "function", "function": {"name": 5}}},
+            "tool_choice.function.name",
+        ),
+        ({"tool_choice": {"type": "function", "function": {"name": "x"}}}, "tool_choice"),
+        ({"tool_choice": allowed("auto")}, "tool_choice.allowed_tools.tools"),
+        ({"tool_choice": allowed("never", "f")}, "tool_choice.allowed_tools.mode"),
+        ({"tool_choice": allowed("auto", "x")}, "tool_choice"),
+        ({"tool_choice": {"type": "allowed_tools", "tools": ["f"]}}, "tool_choice.tools[0]"),
+        ({"tool_choice": 5}, "tool_choice"),
+        ({"function_call": {"name": "f"}}, "function_call"),
+    ],
+)
+def test_wrong_choice_is_refused_by_its_path(body: dict[str, Any], param: str):
+    tools = {"tools": [tool("f")]} if body != {"tool_choice": "required"} else {}
+    tools = {} if "function_call" in body else tools
+    with pytest.raises(ServerError) as caught:
+        call({**tools, **body})
     assert (caught.value.kind, caught.value.param) == ("invalid", param)

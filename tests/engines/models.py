@@ -10,7 +10,7 @@ import gguf
 
 from server.core.messages import Conversation, UserMessage
 from server.core.request import SAMPLERS_OFF, GenerationRequest, Sampling
-from server.engines.generation import GenerationLimits
+from server.engines.allowance import GenerationLimits
 from server.engines.local import LocalEngine, LocalOptions
 from server.formats.harmony import HarmonyFormat
 from server.worker.messages import ModelOptions, PrefixOptions

@@ -14,6 +14,7 @@ from server.core.request import Sampling
 from server.engines.local import LocalEngine
 from tests.contracts import check_events
 from tests.engines.models import StartEngine, asked, endless, limits, options
+from tests.formats.vocabularies import tiny_vocabulary
 
 LONG = "Count from 1 to 200"
 
@@ -61,7 +62,18 @@ async def test_the_token_limit_cuts(start_engine: StartEngine) -> None:
     engine = await start_engine()
     whole = await answer(engine, LONG, max_tokens=30)
     assert whole.finished.reason == "length"
-    assert whole.finished.usage.completion_tokens == 30
+    assert whole.reasoning
+    assert len(tiny_vocabulary().encode(whole.text or "")) == 30
+
+
+async def test_a_budget_ends_the_reasoning(start_engine: StartEngine) -> None:
+    engine = await start_engine()
+    whole = await answer(engine, "Hello!", effort="high", reasoning_budget=10)
+    assert whole.finished.usage.reasoning_tokens == 10
+    assert whole.text
+    none = await answer(engine, "Hello!", reasoning_budget=0)
+    assert none.text
+    assert (none.reasoning, none.finished.usage.reasoning_tokens) == (None, 0)
 
 
 async def test_a_stop_string_ends_the_answer_before_it(start_engine: StartEngine) -> None:

@@ -15,7 +15,7 @@ from server.core.messages import (
     ToolResult,
     UserMessage,
 )
-from server.core.request import Effort, GenerationRequest
+from server.core.request import Effort, GenerationRequest, JsonOutput
 from server.formats.harmony import HarmonyFormat
 from server.formats.vocabulary import Vocabulary
 from tests.formats.corpus import CONVERSATIONS, WEATHER
@@ -47,6 +47,53 @@ def test_ids_are_openais(real: Vocabulary, harmony: oh.HarmonyEncoding, name: st
     conversation = CONVERSATIONS[name]
     expected = prompt_ids(harmony, conversation, oh.ReasoningEffort.MEDIUM)
     assert render(real, conversation) == expected
+
+
+WEATHER_FORM = JsonOutput(
+    schema={"type": "object", "properties": {"c": {"type": "string"}}},
+    name="weather",
+    description="Of today.\nIn short.",
+)
+
+
+def test_a_form_stands_at_the_end_of_the_developer_message(tiny: Vocabulary) -> None:
+    conversation = Conversation(
+        messages=(Instructions(text="Be brief."), UserMessage(text="Hi")), tools=(WEATHER,)
+    )
+    request = GenerationRequest(id="r", conversation=conversation, output=WEATHER_FORM)
+    text = unspell(tiny, HarmonyFormat(tiny, today).prompt(request).tokens)
+    assert (
+        "} // namespace functions\n\n# Response Formats\n\n## weather\n\n"
+        "// Of today.\n// In short.\n"
+        '{"type":"object","properties":{"c":{"type":"string"}}}<|end|>'
+    ) in text
+    assert "# Instructions\n\nBe brief.\n\n# Tools" in text
+
+
+def test_a_form_alone_makes_a_developer_message(tiny: Vocabulary) -> None:
+    conversation = CONVERSATIONS["only a question"]
+    plain = GenerationRequest(id="r", conversation=conversation, output=JsonOutput())
+    assert HarmonyFormat(tiny, today).prompt(plain).tokens == render(tiny, conversation)
+    named = GenerationRequest(id="r", conversation=conversation, output=JsonOutput(schema={}))
+    text = unspell(tiny, HarmonyFormat(tiny, today).prompt(named).tokens)
+    assert "<|start|>developer<|message|># Response Formats\n\n## response\n\n{}<|end|>" in text
+
+
+def test_a_begun_answer_is_left_open(tiny: Vocabulary) -> None:
+    earlier = (
+        UserMessage(text="Hi"),
+        AssistantMessage(text="Hello", reasoning="Old."),
+        UserMessage(text="Tell me"),
+    )
+    last = AssistantMessage(text="Once <|end|>", reasoning="New.")
+    ids = render(tiny, Conversation(messages=(*earlier, last)))
+    text = unspell(tiny, ids)
+    assert text.endswith(
+        "<|start|>assistant<|channel|>analysis<|message|>New.<|end|>"
+        "<|start|>assistant<|channel|>final<|message|>Once <|end|>"
+    )
+    assert not tiny.is_control(ids[-1])
+    assert "Old." not in text
 
 
 @pytest.mark.parametrize("effort", ["low", "medium", "high"])

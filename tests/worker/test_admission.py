@@ -146,3 +146,20 @@ def test_a_grammar_that_does_not_compile_is_refused_at_the_gate() -> None:
     assert gate.enter(submission(1, [1], rules=[good])) == Accepted(id=1)
     refused = gate.enter(submission(2, [1], rules=[good, bad]))
     assert refused == Refused(id=2, kind="invalid", message="nonsense is no grammar.")
+
+
+def test_choices_are_no_text_to_compile() -> None:
+    def check(grammar: Grammar) -> str | None:
+        raise AssertionError(f"{grammar} was compiled")
+
+    choice = Rule(suffix=[1], grammar=Grammar(kind="choice", choices=[[1], [2]], end=2))
+    gate = Gate(LIMITS, Clock(), check)
+    assert gate.enter(submission(1, [1], rules=[choice])) == Accepted(id=1)
+
+
+@pytest.mark.parametrize(("choices", "words"), [([], "no choices"), ([[1], [-1]], "token -1")])
+def test_choices_that_cannot_be_made_are_refused(choices: list[list[int]], words: str) -> None:
+    choice = Rule(suffix=[1], grammar=Grammar(kind="choice", choices=choices, end=2))
+    refused = refusal(submission(1, [1], rules=[choice]), LIMITS)
+    assert refused is not None
+    assert words in refused.message

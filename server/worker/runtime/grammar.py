@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from server.worker.lark import lark_of
 from server.worker.messages import Grammar
-from server.worker.productions import GrammarError
+from server.worker.ports import GrammarError
 
 T = TypeVar("T")
 
@@ -36,7 +36,7 @@ HEADER = '%llguidance {"no_forcing": true}\n'
 # A client's grammar may neither hold a step up nor fill the memory: some 20 items a microsecond,
 # 2 kB a state. What is more complex fails with GrammarError.
 MAX_STEP_ITEMS = 1_000_000
-MAX_LEXER_STATES = 20_000
+MAX_LEXER_STATES = 100_000
 
 
 class Vocabulary:

@@ -9,6 +9,7 @@ from server.worker.messages import Loaded, ModelOptions, SamplerOptions
 from server.worker.ports import Batch, DecodeFailed, Span
 from server.worker.runtime.context import BATCH_TOKENS, Context
 from server.worker.runtime.fingerprint import fingerprint
+from server.worker.runtime.grammar import Grammars
 from server.worker.runtime.library import Log
 from server.worker.runtime.model import Model, ModelError, ModelFile, place
 from server.worker.runtime.runner import LlamaRunner
@@ -48,6 +49,7 @@ class Runtime:
     model: Model
     context: Context
     runner: LlamaRunner
+    grammars: Grammars
     loaded: Loaded
     paged_bytes: int
     fingerprint: bytes
@@ -79,14 +81,16 @@ def load(options: ModelOptions, log: Log, progress: Callable[[float], None]) -> 
         context_length=context_length,
         threads=options.threads,
     )
-    runner = LlamaRunner(context, model, context_length)
-    _try_one_token(runner, options.path)
     loaded = _describe(model, options.slots, context_length, (*notes, *placement.notes))
+    grammars = Grammars(loaded.tokens, [*loaded.control_ids, *loaded.end_ids])
+    runner = LlamaRunner(context, model, context_length, grammars.compile)
+    _try_one_token(runner, options.path)
     facts = (placement.gpu_layers, placement.repack, options.cpu_moe_layers)
     return Runtime(
         model=model,
         context=context,
         runner=runner,
+        grammars=grammars,
         loaded=loaded,
         paged_bytes=0 if placement.repack else model.size_bytes,
         fingerprint=fingerprint(options.path, *facts),

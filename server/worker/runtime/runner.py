@@ -21,6 +21,7 @@ from server.worker.ports import (
 )
 from server.worker.runtime import library
 from server.worker.runtime.batch import BatchArrays, decodes
+from server.worker.runtime.choice import with_choices
 from server.worker.runtime.context import DRAFT_TOKENS, Context
 from server.worker.runtime.logits import EMPTY_ROWS, Rows
 from server.worker.runtime.model import Model
@@ -52,7 +53,7 @@ class LlamaRunner:
     ) -> None:
         self.batch_tokens = context.batch_tokens
         self.draft_tokens = DRAFT_TOKENS
-        self.compile = compiled
+        self.compile = with_choices(compiled, model.vocabulary_size)
         self._context = context
         self._vocab = model.vocab
         self._vocabulary_size = model.vocabulary_size

@@ -1,0 +1,90 @@
+"""How many tokens an answer may take: to think, to speak, and in all. Knows counts alone."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from server.core.errors import ServerError
+from server.core.request import Effort, GenerationRequest, Sampling
+
+# What a model of each effort may think when nobody says how much.
+REASONING_TOKENS: Mapping[Effort, int] = {"low": 512, "medium": 2048, "high": 8192}
+# Room that is kept for the headers of messages, and what they may take at most.
+HEADER_ROOM = 32
+HEADERS = 128
+# Fewer are of no use: the model then answers at once.
+LEAST_REASONING = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationLimits:
+    """What a request may use and what it gets when it does not say.
+
+    `sampling` has every value set. Tokens are the model's; `max_tokens` are visible ones,
+    `reasoning_budget` the others (None: as many as suits the effort); seconds are wall clock from
+    submission. With `shared_prefixes` what was computed of one owner's prompt also serves the
+    others; `speculate`: what copies earlier text may be guessed and verified.
+    """
+
+    sampling: Sampling
+    max_tokens: int
+    reasoning_budget: int | None = None
+    max_input_tokens: int | None = None
+    timeout_s: float | None = None
+    shared_prefixes: bool = False
+    speculate: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """`total` bounds everything that is generated, and the context holds it."""
+
+    visible: int
+    reasoning: int
+    total: int
+
+
+def allowance(
+    prompt: int, context: int, request: GenerationRequest, limits: GenerationLimits
+) -> Allowance:
+    """What is allowed after a prompt of so many tokens. The reasoning leaves to the visible tokens
+    what they were promised, or half of the room. Errors: ServerError context_too_long.
+    """
+    room = context - prompt
+    _check_fit(prompt, context, request, limits)
+    visible = min(request.max_tokens or limits.max_tokens, room)
+    reasoning = request.reasoning_budget
+    if reasoning is None:
+        reasoning = limits.reasoning_budget
+    if reasoning is None:
+        reasoning = REASONING_TOKENS[request.effort or "medium"]
+    reasoning = min(reasoning, max(room - visible, room // 2) - HEADER_ROOM)
+    return settled(visible, reasoning, room)
+
+
+def settled(visible: int, reasoning: int, room: int) -> Allowance:
+    """An allowance of these counts that fits the room."""
+    if reasoning < LEAST_REASONING:
+        reasoning = 0
+    total = min(room, visible + reasoning + HEADERS)
+    return Allowance(visible=visible, reasoning=reasoning, total=total)
+
+
+def _check_fit(
+    prompt: int, context: int, request: GenerationRequest, limits: GenerationLimits
+) -> None:
+    asked = request.max_tokens
+    if limits.max_input_tokens is not None and prompt > limits.max_input_tokens:
+        raise _too_long(
+            f"The prompt has {prompt} tokens, this server takes at most "
+            f"{limits.max_input_tokens} (MAX_INPUT_TOKENS); shorten the messages."
+        )
+    if context - prompt < (asked or 1):
+        wanted = f" and the answer may take {asked} more" if asked else ""
+        raise _too_long(
+            f"The prompt has {prompt} tokens{wanted}, the context holds {context} together; "
+            "shorten the messages or lower max_tokens."
+        )
+
+
+def _too_long(message: str) -> ServerError:
+    return ServerError("context_too_long", message, param="messages")
