@@ -14,7 +14,7 @@ from server.worker.wire import Report
 from tests.bert import Bert, word_ids
 from tests.gguf_copies import write_copy
 from tests.worker.fake_runner import submission
-from tests.worker.test_worker_process import TINY, Worker, start  # noqa: F401  a fixture
+from tests.worker.worker_process import TINY, Worker
 
 BERT = Bert()
 
@@ -40,7 +40,7 @@ def loaded(worker: Worker, given: EmbedderOptions) -> EmbedderLoaded:
 
 
 @pytest.fixture
-def worker(start: Callable[..., Worker], tmp_path: Path) -> Iterator[Worker]:  # noqa: F811
+def worker(start: Callable[..., Worker], tmp_path: Path) -> Iterator[Worker]:
     """One that has loaded a small BERT."""
     made = start()
     facts = loaded(made, options(BERT.write(tmp_path / "bert.gguf", PoolingType.MEAN)))
@@ -112,7 +112,7 @@ def test_it_generates_nothing(worker: Worker) -> None:
 
 
 def test_a_worker_that_generates_makes_no_embeddings(
-    start: Callable[..., Worker],  # noqa: F811
+    start: Callable[..., Worker],
 ) -> None:
     made = start()
     made.load(context_length=256)
@@ -122,7 +122,7 @@ def test_a_worker_that_generates_makes_no_embeddings(
     assert refused.kind == "invalid"
 
 
-def test_a_model_for_something_else_does_not_load(start: Callable[..., Worker]) -> None:  # noqa: F811
+def test_a_model_for_something_else_does_not_load(start: Callable[..., Worker]) -> None:
     made = start()
     made.send(options(TINY))
     report = made.receive()
@@ -133,7 +133,7 @@ def test_a_model_for_something_else_does_not_load(start: Callable[..., Worker]) 
 
 @pytest.mark.parametrize("letter", ["a", "Ж", "!"])
 def test_a_word_without_end_does_not_end_the_process(
-    start: Callable[..., Worker],  # noqa: F811
+    start: Callable[..., Worker],
     tmp_path: Path,
     letter: str,
 ) -> None:
