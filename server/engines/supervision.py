@@ -196,7 +196,8 @@ class Supervision(Generic[Session]):
         except ValueError as error:
             return str(error)
         self._enter("ready", " ".join(loaded.notes))
-        log.info("model %s is ready: %s", self._options.name, loaded.description)
+        name = self._options.name
+        log.info("model %s is ready in worker %d: %s", name, link.pid, loaded.description)
         return None
 
     def _lose_session(self, error: ServerError) -> None:

@@ -9,7 +9,7 @@ from server.worker.embedding.gate import EmbeddingGate
 from server.worker.embedding.messages import Embed
 from server.worker.gate import Gate
 from server.worker.loop import Watch
-from server.worker.messages import Accepted, Close, Refused, Submit
+from server.worker.messages import Accepted, Cancel, Close, Refused, Submit
 from server.worker.wire import Command, Report, Request
 
 
@@ -37,6 +37,9 @@ class Reception:
                 self._send(report)
                 if isinstance(report, Refused):
                     return
+            case Cancel() if isinstance(self._gate, EmbeddingGate):
+                # It makes room at once: what it came for is interrupted or never begun.
+                self._gate.leave(command.id)
             case Close() if self._gate is None:
                 self._give_up()
         self.commands.put(command)

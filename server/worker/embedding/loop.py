@@ -59,7 +59,6 @@ class EmbeddingLoop:
                 self._jobs.submit(command)
             case Cancel():
                 self._jobs.remove([command.id])
-                self._gate.leave(command.id)
             case Close():
                 self._fail(self._jobs.ids(), CLOSED)
                 self._closed = True

@@ -64,6 +64,7 @@ class Bench:
             assert self.gate.enter(command) == Accepted(id=command.id)
             self._open.add(command.id)
         elif isinstance(command, Cancel):
+            self.gate.leave(command.id)
             self._open.remove(command.id)
         self._commands.put(command)
         self._watch.notice(command)
