@@ -142,6 +142,14 @@ def _one_port_twice(settings: Settings) -> str | None:
     return f"{settings.port} is PORT already; set OLLAMA_PORT=11434, or leave it out"
 
 
+def _same_name(settings: Settings) -> str | None:
+    name = settings.embedding_model_name
+    others = (settings.model_name, *GPT_OSS_ALIASES)
+    if settings.embedding_model_path is None or name.lower() not in map(str.lower, others):
+        return None
+    return f"{name} is a name of the other model; set EMBEDDING_MODEL_NAME=text-embedding"
+
+
 # The variables that a check reads, the one to blame first.
 CHECKS: tuple[tuple[tuple[str, ...], Callable[[Settings], str | None]], ...] = (
     (("MODEL_PATH",), _no_model),
@@ -149,4 +157,5 @@ CHECKS: tuple[tuple[tuple[str, ...], Callable[[Settings], str | None]], ...] = (
     (("API_KEYS", "API_KEYS_FILE"), _same_key),
     (("DEFAULT_MODEL", "MODEL_NAME"), _unknown_default),
     (("OLLAMA_PORT", "PORT"), _one_port_twice),
+    (("EMBEDDING_MODEL_NAME", "MODEL_NAME"), _same_name),
 )

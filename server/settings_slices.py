@@ -4,9 +4,12 @@ from server import __version__
 from server.api.options import ApiOptions
 from server.core.request import SAMPLERS_OFF, Sampling
 from server.engines.allowance import GenerationLimits
+from server.engines.embedder import EmbedderSetup
 from server.response_store import StoreLimits
 from server.settings import Settings
 from server.settings_machine import granted_cpus
+from server.settings_values import GPU_LAYERS
+from server.worker.embedding.messages import EmbedderOptions
 from server.worker.messages import ModelOptions, PrefixOptions
 
 
@@ -29,6 +32,26 @@ def model_options(settings: Settings) -> ModelOptions:
             folder=str(settings.prefix_cache_dir or ""),
             disk_bytes=settings.prefix_cache_disk.bytes,
         ),
+    )
+
+
+def embedder_setup(settings: Settings) -> EmbedderSetup | None:
+    """What the embedder needs to know; None where no embedding model is configured."""
+    if settings.embedding_model_path is None:
+        return None
+    return EmbedderSetup(
+        name=settings.embedding_model_name,
+        model=EmbedderOptions(
+            path=str(settings.place_of(settings.embedding_model_path)),
+            context_length=settings.embedding_context_length,
+            threads=settings.n_threads or granted_cpus(),
+            # A count of layers is meant for the model that writes.
+            gpu_layers=0 if settings.n_gpu_layers == 0 else GPU_LAYERS["auto"],
+            weight_repack=settings.weight_repack,
+            queue_limit=settings.max_queue,
+        ),
+        shortens=settings.embedding_matryoshka,
+        timeout_s=settings.request_timeout_seconds,
     )
 
 

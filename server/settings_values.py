@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, Field, SecretStr
 from server.auth.key_text import read_table
 from server.auth.keys import KeyTable
 from server.hub.reference import Reference
-from server.settings_model_file import find_model, find_or_name
+from server.settings_model_file import find_or_name
 
 # What ModelOptions.gpu_layers means by them.
 GPU_LAYERS = {"auto": -2, "all": -1, "-1": -1}
@@ -122,7 +122,6 @@ def _lower(text: str) -> str:
     return text.strip().lower()
 
 
-ModelFile: TypeAlias = Annotated[Path, _from_text(find_model)]
 ModelSource: TypeAlias = Annotated[Path | Reference, _from_text(find_or_name)]
 ModelsFolder: TypeAlias = Annotated[Path, _from_text(read_models_folder)]
 Token: TypeAlias = Annotated[SecretStr, _from_text(read_token)]

@@ -40,7 +40,9 @@ PARTS = {
     "worker.main": _part("core worker worker.runtime", "msgspec"),
     "worker.__main__": _part("worker.main"),
     "worker.runtime": _part("core worker", "llama_cpp llguidance numpy"),
-    "engines": _part("core formats worker.messages", "msgspec httpx"),
+    "engines": _part(
+        "core formats worker.messages worker.embedding.messages worker.wire", "msgspec httpx"
+    ),
     "dialects": _part("core", "pydantic pydantic_core msgspec"),
     "auth": _part("core"),
     "registry": _part("core"),

@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 
 from fastapi import FastAPI
 
-from server.api import chat, errors, messages, models, ollama, responses, system
+from server.api import chat, embeddings, errors, messages, models, ollama, responses, system
 from server.api.deps import Service
 from server.api.middleware import BodyLimit, RequestId, TidyPath
 from server.api.openapi import describe
@@ -19,6 +19,7 @@ from server.dialects.ollama_body import (
     OllamaShowBody,
 )
 from server.dialects.openai_chat_body import ChatBody
+from server.dialects.openai_embeddings import EmbeddingsBody
 from server.dialects.openai_responses_body import ResponsesBody
 from server.registry import Registry
 from server.response_store import ResponseStore
@@ -33,6 +34,15 @@ BODIES = (
     OllamaGenerateBody,
     OllamaShowBody,
     OllamaEmbedBody,
+    EmbeddingsBody,
+)
+# With /v1 and without.
+ROUTERS = (
+    chat.router,
+    responses.router,
+    messages.router,
+    embeddings.router,
+    models.router,
 )
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -56,7 +66,7 @@ def build(
         options=options,
         responses=ResponseStore(options.responses),
     )
-    for router in (chat.router, responses.router, messages.router, models.router):
+    for router in ROUTERS:
         app.include_router(router, prefix="/v1")
         app.include_router(router, include_in_schema=False)
     app.include_router(ollama.router)

@@ -5,7 +5,7 @@ from starlette.responses import Response
 
 from server.api.deps import authenticated, service
 from server.dialects.openai_models import ListedModel, model_body, models_body
-from server.registry import Entry
+from server.registry import EmbedderEntry, Entry
 
 router = APIRouter(tags=["models"], dependencies=[Depends(authenticated)])
 
@@ -14,7 +14,7 @@ router = APIRouter(tags=["models"], dependencies=[Depends(authenticated)])
 @router.get("/models", summary="List the models", response_class=Response)
 async def list_models(request: Request) -> Response:
     """Every served model under its own name; aliases answer too, but are not listed."""
-    entries = service(request).registry.entries()
+    entries = service(request).registry.served()
     body = models_body([_listed(entry.name, entry) for entry in entries])
     return Response(body, media_type="application/json")
 
@@ -23,12 +23,16 @@ async def list_models(request: Request) -> Response:
 @router.get("/models/{name:path}", summary="Describe a model", response_class=Response)
 async def describe_model(request: Request, name: str) -> Response:
     """One model, by its name or any alias."""
-    resolved = service(request).registry.resolve(name)
+    resolved = service(request).registry.find(name)
     body = model_body(_listed(resolved.asked, resolved.entry))
     return Response(body, media_type="application/json")
 
 
-def _listed(name: str, entry: Entry) -> ListedModel:
+def _listed(name: str, entry: Entry | EmbedderEntry) -> ListedModel:
     return ListedModel(
-        id=name, served_name=entry.name, created=entry.created, card=entry.engine.card()
+        id=name,
+        served_name=entry.name,
+        created=entry.created,
+        card=entry.engine.card(),
+        capabilities=("chat",) if isinstance(entry, Entry) else ("embeddings",),
     )

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 
 from server.api.deps import service
 from server.core.ports import EngineState
-from server.registry import Entry
+from server.registry import EmbedderEntry, Entry
 
 router = APIRouter(tags=["system"])
 
@@ -32,7 +32,7 @@ async def health(request: Request) -> Response:
     report = {
         "status": word,
         "model": default.name,
-        "models": {entry.name: _state(entry) for entry in registry.entries()},
+        "models": {entry.name: _state(entry) for entry in registry.served()},
     }
     return JSONResponse(report, status_code=status)
 
@@ -44,7 +44,7 @@ async def alive() -> Response:
     return JSONResponse({"status": "ok"})
 
 
-def _state(entry: Entry) -> dict[str, Any]:
+def _state(entry: Entry | EmbedderEntry) -> dict[str, Any]:
     status = entry.engine.status()
     card = entry.engine.card()
     return {

@@ -14,6 +14,7 @@ from server.engines.link import WorkerLink
 from server.formats.base import Format
 from server.formats.vocabulary import Vocabulary
 from server.worker.messages import Accepted, Cancel, Ended, Loaded, Refused, Step, Submit, Token
+from server.worker.wire import Word
 
 Item: TypeAlias = Accepted | Token | Ended
 
@@ -74,13 +75,13 @@ class Session:
         if self._open.pop(request, None) is not None:
             self._link.send(Cancel(id=request))
 
-    def take(self, report: Accepted | Refused | Step) -> None:
+    def take(self, report: Word) -> None:
         """Hand a report to those it concerns; words about cancelled requests reach nobody."""
         if isinstance(report, Accepted):
             self._deliver(report.id, report)
         elif isinstance(report, Refused):
             self._end(report.id, _refusal(report))
-        else:
+        elif isinstance(report, Step):
             self.running, self.waiting = report.running, report.waiting
             self.stalls = report.stalls
             self.prefixes = report.prefixes or self.prefixes

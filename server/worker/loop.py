@@ -7,15 +7,25 @@ import traceback
 from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Lock
+from typing import Protocol
 
-from server.worker.messages import Cancel, Close, Command, Report, Submit
+from server.worker.messages import Cancel, Close, Submit
 from server.worker.ports import Batch, DecodeFailed, DecodeInterrupted, Runner
 from server.worker.scheduler import Scheduler
+from server.worker.wire import Command, Report
 
 # Steps faster than this share a frame. A frame costs the gateway some 0.2 ms of the cores that the
 # model computes on; text that comes 15 ms later nobody notices.
 REPORT_INTERVAL_S = 0.015
 CLOSED = "The engine was closed before the answer was complete."
+
+
+class Interruptible(Protocol):
+    """See `ports.Runner`."""
+
+    def interrupt(self) -> None: ...
+
+    def resume(self) -> None: ...
 
 
 class Watch:
@@ -25,10 +35,10 @@ class Watch:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._runner: Runner | None = None
+        self._runner: Interruptible | None = None
         self._wanted: set[int] = set()
 
-    def begin(self, runner: Runner, requests: set[int]) -> None:
+    def begin(self, runner: Interruptible, requests: set[int]) -> None:
         """The runner is about to compute for these requests."""
         with self._lock:
             self._runner, self._wanted = runner, requests

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from server.api.app import build
 from server.api.options import ApiOptions
@@ -47,7 +48,7 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def listening(app: FastAPI) -> AsyncIterator[str]:
+async def listening(app: ASGIApp) -> AsyncIterator[str]:
     """The application under uvicorn on a free port: its base URL, without a path."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(

@@ -174,6 +174,7 @@ async def test_interface_describes_the_body_of_a_request():
     assert described["info"]["title"] == "gpt-api"
     assert set(described["paths"]) == {
         "/v1/chat/completions",
+        "/v1/embeddings",
         "/v1/responses",
         "/v1/responses/{response_id}",
         "/v1/responses/{response_id}/input_items",

@@ -1,0 +1,125 @@
+"""The embedder of this machine: a supervised worker process with an embedding model. Knows what the
+operator says of the model, not how vectors are made.
+"""
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+
+from server.core.embeddings import EmbeddingRequest, Embeddings
+from server.core.errors import ServerError
+from server.core.ports import EngineStatus, ModelCard
+from server.engines.embedding_session import EmbeddingSession
+from server.engines.link import WorkerLink
+from server.engines.supervision import Obtain, Supervision, SupervisionOptions
+from server.worker.embedding.messages import EmbedderLoaded
+from server.worker.messages import Loaded
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbedderSetup(SupervisionOptions):
+    """What a local embedder is made of. `shortens`: the model's vectors may be cut to their first
+    numbers (it is a Matryoshka model); `timeout_s` from submission to answer.
+    """
+
+    shortens: bool = False
+    timeout_s: float | None = None
+
+
+class LocalEmbedder:
+    """`core.ports.Embedder` over one worker process. The ServerError of `obtain`, which is called
+    first where the model's file may have to be brought here, becomes the embedder's error.
+    """
+
+    def __init__(self, setup: EmbedderSetup, obtain: Obtain | None = None) -> None:
+        self._setup = setup
+        self._supervision = Supervision[EmbeddingSession](setup, self._open_session, obtain)
+        self._card: ModelCard | None = None
+
+    async def start(self) -> None:
+        await self._supervision.start()
+
+    async def close(self) -> None:
+        await self._supervision.close()
+
+    def status(self) -> EngineStatus:
+        session = self._supervision.session
+        return EngineStatus(
+            state=self._supervision.state,
+            running=session.running if session else 0,
+            detail=self._supervision.detail,
+        )
+
+    def card(self) -> ModelCard | None:
+        return self._card
+
+    @property
+    def worker_pid(self) -> int | None:
+        """The worker's process id, for operators and tests."""
+        return self._supervision.worker_pid
+
+    async def settled(self) -> EngineStatus:
+        """Wait until the model is ready or known to be unusable."""
+        await self._supervision.settle()
+        return self.status()
+
+    async def embed(self, request: EmbeddingRequest) -> Embeddings:
+        session = await self._supervision.ready()
+        self._check(request.dimensions)
+        began = time.perf_counter()
+        try:
+            embedded = await asyncio.wait_for(session.embed(request), self._setup.timeout_s)
+        except asyncio.TimeoutError:
+            raise ServerError(
+                "timeout",
+                f"The embeddings were not finished within {self._setup.timeout_s:g} seconds; send"
+                " fewer inputs at once, or raise REQUEST_TIMEOUT_SECONDS.",
+            ) from None
+        answer = Embeddings(vectors=tuple(embedded.vectors), tokens=tuple(embedded.tokens))
+        seconds = time.perf_counter() - began
+        log.info(
+            "embedded: %d inputs, %d tokens in %.2f s",
+            len(answer.vectors),
+            answer.total_tokens,
+            seconds,
+        )
+        return answer
+
+    def _check(self, dimensions: int | None) -> None:
+        """Errors: ServerError for a length that the vectors cannot have."""
+        assert self._card is not None
+        width = self._card.embedding_length
+        if dimensions is None or dimensions == width:
+            return
+        if dimensions > width:
+            why = f"the vectors of {self._setup.name} have {width} numbers"
+        elif not self._setup.shortens:
+            why = (
+                f"the vectors of {self._setup.name} have {width} numbers and are not known to keep"
+                " their meaning when they are cut; leave it out (or, if the model is a Matryoshka"
+                " model, have the operator set EMBEDDING_MATRYOSHKA=1)"
+            )
+        else:
+            return
+        raise ServerError("invalid", f"Invalid 'dimensions': {why}.", param="dimensions")
+
+    async def _open_session(
+        self, link: WorkerLink, loaded: Loaded | EmbedderLoaded
+    ) -> EmbeddingSession:
+        assert isinstance(loaded, EmbedderLoaded)
+        self._card = ModelCard(
+            architecture=loaded.architecture,
+            description=loaded.description,
+            context_length=loaded.context_length,
+            training_context_length=loaded.training_context_length,
+            parameters=loaded.parameters,
+            size_bytes=loaded.size_bytes,
+            slots=1,
+            vocabulary_size=loaded.vocabulary_size,
+            embedding_length=loaded.width,
+            extra={"pooling": loaded.pooling},
+        )
+        return EmbeddingSession(link)
