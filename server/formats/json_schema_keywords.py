@@ -70,6 +70,8 @@ LIMITS = {
 MAX_NUMBER = 2**53
 MAX_DECIMALS = 15
 MAX_VALUE_DEPTH = 20
+# The matcher remembers every remainder.
+MAX_FACTOR = 10_000
 
 
 def check_keywords(schema: Mapping[str, Any], path: str) -> None:
@@ -152,9 +154,9 @@ def factor(value: object, path: str) -> int | float:
     shifted, places = float(step), 0
     while not shifted.is_integer() and places < MAX_DECIMALS:
         shifted, places = shifted * 10, places + 1
-    if shifted >= 2**32 or shifted != int(Decimal(repr(step)).scaleb(places)):
+    if shifted > MAX_FACTOR or shifted != int(Decimal(repr(step)).scaleb(places)):
         raise SchemaFault(
-            path, "This multipleOf cannot be held exactly; use one such as 0.01 or 5."
+            path, f"This multipleOf cannot be held; use one such as 0.01 or 5, up to {MAX_FACTOR}."
         )
     return step
 

@@ -33,6 +33,8 @@ from server.formats.json_schema_strings import (
 MAX_SCHEMAS = 2000
 MAX_DEPTH = 30
 MAX_PROPERTIES = 500
+# Each is compared with each.
+MAX_PATTERN_PROPERTIES = 50
 MAX_VALUES = 5000
 
 
@@ -127,8 +129,10 @@ class Rewriter:
         }
 
     def _pattern_properties(self, named: object, at: str, depth: int) -> dict[str, Any]:
-        written = {}
+        written: dict[str, Any] = {}
         for pattern, schema in self._properties(named, at, depth).items():
+            if len(written) == MAX_PATTERN_PROPERTIES:
+                raise SchemaFault(at, f"There are at most {MAX_PATTERN_PROPERTIES} patterns here.")
             only, *demands = _patterns(pattern, child(at, pattern))
             if demands:
                 raise SchemaFault(child(at, pattern), "Names of properties take no lookaheads.")

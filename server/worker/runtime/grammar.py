@@ -30,7 +30,7 @@ WHITESPACE = r"\x20|\n(\x20{0,32}|\t{0,16})"
 # Without \u a string has one spelling only: a key cannot come twice under two spellings, and no
 # half of a surrogate pair is written.
 ESCAPES = 'nrbtf\\"'
-MAX_TEXT_BYTES = 1 << 18
+MAX_TEXT_BYTES = 1 << 19
 # Nothing is drawn because it is the only way on: every token is asked about, whatever its spelling.
 HEADER = '%llguidance {"no_forcing": true}\n'
 # A client's grammar may neither hold a step up nor fill the memory: some 20 items a microsecond,
