@@ -10,8 +10,11 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import uvicorn
+from fastapi import FastAPI
 
 from server import __version__, logs
+from server.api.ollama_door import OllamaDoor
+from server.hub.reference import Reference
 from server.main import create_app
 from server.settings import Settings
 from server.settings_checks import loopback
@@ -44,10 +47,13 @@ class _AnnouncedServer(uvicorn.Server):
 def run(settings: Settings, announce: Callable[[str], None]) -> int:
     """Serve until told to stop; returns the exit code. Errors: CannotListen."""
     logs.configure(settings.log_level)
-    listener = listen(settings.host, settings.port)
-    port: int = listener.getsockname()[1]
+    app: FastAPI | OllamaDoor = create_app(settings)
+    listeners = [listen(settings.host, settings.port)]
+    if settings.ollama_port is not None:
+        listeners.append(listen(settings.host, settings.ollama_port, "OLLAMA_PORT"))
+        app = OllamaDoor(app, port_of(listeners[1]))
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -56,12 +62,13 @@ def run(settings: Settings, announce: Callable[[str], None]) -> int:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=settings.shutdown_timeout_seconds + LAST_WORDS_SECONDS,
     )
-    server = _AnnouncedServer(config, lambda: announce(banner(settings, port)))
+    ports = [port_of(listener) for listener in listeners]
+    server = _AnnouncedServer(config, lambda: announce(banner(settings, *ports)))
     # uvicorn drains and ends on a signal, then raises it again for whoever called: for us that is
     # the end that was asked for, not a death.
     signal.signal(signal.SIGTERM, _leave)
     with suppress(KeyboardInterrupt):
-        server.run(sockets=[listener])
+        server.run(sockets=listeners)
     return 0 if server.started else 1
 
 
@@ -69,8 +76,10 @@ def _leave(*_: object) -> None:
     raise SystemExit(0)
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. It takes connections before the model is loaded: nobody is refused."""
+def listen(host: str, port: int, variable: str = "PORT") -> socket.socket:
+    """A listening socket. It takes connections before the model is loaded: nobody is refused.
+    `variable` is the setting that gave the port.
+    """
     address = host.strip("[]")
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     dual = address == "::" and socket.has_dualstack_ipv6()
@@ -79,10 +88,15 @@ def listen(host: str, port: int) -> socket.socket:
             (address, port), family=family, backlog=BACKLOG, dualstack_ipv6=dual
         )
     except OSError as error:
-        raise CannotListen(_why(error, host, port)) from error
+        raise CannotListen(_why(error, host, port, variable)) from error
 
 
-def banner(settings: Settings, port: int) -> str:
+def port_of(listener: socket.socket) -> int:
+    port: int = listener.getsockname()[1]
+    return port
+
+
+def banner(settings: Settings, port: int, ollama_port: int | None = None) -> str:
     """What an operator wants to see first, a line each."""
     url = f"http://{_authority(settings.host, port)}"
     lines = {
@@ -91,15 +105,18 @@ def banner(settings: Settings, port: int) -> str:
         "keys": _keys(settings),
         "docs": f"{url}/docs",
     }
+    if ollama_port is not None:
+        lines["Ollama"] = f"http://{_authority(settings.host, ollama_port)}"
     head = f"gpt-api {__version__} listens on {settings.host} port {port}"
     return "\n".join((head, *(f"  {name:9} {text}" for name, text in lines.items())))
 
 
-def _why(error: OSError, host: str, port: int) -> str:
+def _why(error: OSError, host: str, port: int, variable: str) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"PORT: {port} is in use on {host}; stop what listens there, or set another PORT"
+        way_out = f"stop what listens there, or set another {variable}"
+        return f"{variable}: {port} is in use on {host}; {way_out}"
     if error.errno == errno.EACCES:
-        return f"PORT: {port} needs rights that this user lacks; set a PORT above 1023"
+        return f"{variable}: {port} needs rights that this user lacks; set a {variable} above 1023"
     reason = error.strerror or str(error)
     return f"HOST: cannot listen on {host} port {port} ({reason}); set HOST=127.0.0.1 or 0.0.0.0"
 
@@ -118,6 +135,8 @@ def _model(settings: Settings) -> str:
             f"{settings.model_name}: the bundled demonstration model, which knows nothing;"
             " set MODEL_PATH to a real one"
         )
+    if isinstance(settings.model_path, Reference):
+        return f"{settings.model_name}: {settings.model_path}, in {settings.download_folder}"
     return f"{settings.model_name}: {settings.model_file}"
 
 

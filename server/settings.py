@@ -4,13 +4,12 @@ An environment variable is its field's name in capitals. Where values come from:
 what each part gets of them: settings_slices.py.
 """
 
-from pathlib import Path
-
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from server.auth.key_text import SHAPE as KEY_TABLE_SHAPE
 from server.auth.keys import KeyTable
-from server.settings_model_file import bundled_model
+from server.settings_embedding import EmbeddingSettings
+from server.settings_model import ModelSettings
 from server.settings_values import (
     AUTO_BYTES,
     Bytes,
@@ -20,7 +19,6 @@ from server.settings_values import (
     Keys,
     KeysFromFile,
     Level,
-    ModelFile,
     Repack,
     Sharing,
     Size,
@@ -32,7 +30,7 @@ from server.settings_values import (
 MIB = 1024 * 1024
 
 
-class Settings(BaseSettings):
+class Settings(ModelSettings, EmbeddingSettings, BaseSettings):
     """All settings, checked. Built from its arguments alone: it never looks at the environment."""
 
     model_config = SettingsConfigDict(
@@ -44,13 +42,7 @@ class Settings(BaseSettings):
         protected_namespaces=(),
     )
 
-    # --- the model
-    model_path: ModelFile | None = setting(
-        None,
-        "The model: a GGUF file, a directory that holds one, or a prefix of its name. Unset: the"
-        " bundled demonstration model, which is tiny and knows nothing.",
-        example="/var/lib/gpt-api/models/gpt-oss-20b-mxfp4.gguf",
-    )
+    # --- the model; which one it is: ModelSettings
     model_name: str = setting(
         "gpt-oss-20b",
         "The name that the model answers to.",
@@ -113,30 +105,6 @@ class Settings(BaseSettings):
         "A request that would wait longer than this is told to come back at once.",
         gt=0,
         allow_inf_nan=False,
-    )
-
-    # --- the model for embeddings
-    embedding_model_path: ModelFile | None = setting(
-        None,
-        "A second model, which makes embeddings: a GGUF file. Unset: there are no embeddings.",
-        example="/var/lib/gpt-api/models/nomic-embed-text-v1.5.Q8_0.gguf",
-    )
-    embedding_model_name: str = setting(
-        "text-embedding",
-        "The name that the embedding model answers to.",
-        pattern=r"^\S+$",
-        expected="a name without spaces",
-    )
-    embedding_context_length: int = setting(
-        2048,
-        "Tokens that one text to embed may have; at most what the embedding model was trained for."
-        " More costs memory.",
-        ge=16,
-    )
-    embedding_matryoshka: bool = setting(
-        False,
-        "Cut embeddings to the dimensions that a request asks for. For Matryoshka models alone:"
-        " others' lose their meaning.",
     )
 
     # --- computed prompts
@@ -240,6 +208,13 @@ class Settings(BaseSettings):
         expected="an address or host name",
     )
     port: int = setting(8000, "The port to listen on; 0: any free one.", ge=0, le=65535)
+    ollama_port: int | None = setting(
+        None,
+        "A second port for Ollama's clients, with its interface and /v1 alone; 0: any free one.",
+        example=11434,
+        ge=0,
+        le=65535,
+    )
     root_path: str = setting(
         "",
         "The path under which a reverse proxy publishes this server.",
@@ -274,16 +249,3 @@ class Settings(BaseSettings):
         """The keys of the variable and of the file."""
         from_file = self.api_keys_file.table if self.api_keys_file else ()
         return KeyTable([*self.api_keys, *from_file])
-
-    @property
-    def demonstration(self) -> bool:
-        """Whether it is the bundled model that answers."""
-        return self.model_file == bundled_model()
-
-    @property
-    def model_file(self) -> Path:
-        """The GGUF to load. Errors: FileNotFoundError where none was named and none is bundled."""
-        found = self.model_path or bundled_model()
-        if found is None:
-            raise FileNotFoundError("no model was named and none is bundled; set MODEL_PATH")
-        return found

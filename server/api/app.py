@@ -5,17 +5,46 @@ from contextlib import AbstractAsyncContextManager
 
 from fastapi import FastAPI
 
-from server.api import chat, embeddings, errors, models, responses, system
+from server.api import (
+    chat,
+    embeddings,
+    errors,
+    messages,
+    models,
+    ollama,
+    responses,
+    system,
+)
 from server.api.deps import Service
 from server.api.middleware import BodyLimit, RequestId, TidyPath
 from server.api.openapi import describe
 from server.api.options import ApiOptions
 from server.auth.keys import KeyTable
+from server.dialects.anthropic_body import CountBody, MessagesBody
+from server.dialects.ollama_body import (
+    OllamaChatBody,
+    OllamaEmbedBody,
+    OllamaGenerateBody,
+    OllamaShowBody,
+)
 from server.dialects.openai_chat_body import ChatBody
 from server.dialects.openai_embeddings import EmbeddingsBody
 from server.dialects.openai_responses_body import ResponsesBody
 from server.registry import Registry
 from server.response_store import ResponseStore
+
+# The bodies that routes read by themselves, for the description of the interface.
+BODIES = (
+    ChatBody,
+    ResponsesBody,
+    EmbeddingsBody,
+    MessagesBody,
+    CountBody,
+    OllamaChatBody,
+    OllamaGenerateBody,
+    OllamaShowBody,
+    OllamaEmbedBody,
+)
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -38,12 +67,14 @@ def build(
         options=options,
         responses=ResponseStore(options.responses),
     )
-    for router in (chat.router, responses.router, embeddings.router, models.router):
+    routers = (chat.router, responses.router, messages.router, embeddings.router, models.router)
+    for router in routers:
         app.include_router(router, prefix="/v1")
         app.include_router(router, include_in_schema=False)
+    app.include_router(ollama.router)
     app.include_router(system.router)
     errors.install(app)
-    describe(app, ChatBody, ResponsesBody, EmbeddingsBody)
+    describe(app, *BODIES)
     # The last one added is the outermost: even a refused body gets a request id.
     app.add_middleware(TidyPath)
     app.add_middleware(BodyLimit, max_bytes=options.max_body_bytes)

@@ -96,6 +96,12 @@ class Backend(Protocol):
 class Engine(Backend, Protocol):
     """Something that answers requests."""
 
+    async def count(self, request: GenerationRequest) -> int:
+        """The tokens of its prompt, without answering it. Errors: ServerError of kind invalid,
+        loading, engine_failed.
+        """
+        ...
+
     def generate(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
         """Answer one request (grammar of events: `core.events`).
 

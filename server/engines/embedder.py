@@ -12,7 +12,7 @@ from server.core.errors import ServerError
 from server.core.ports import EngineStatus, ModelCard
 from server.engines.embedding_session import EmbeddingSession
 from server.engines.link import WorkerLink
-from server.engines.supervision import Supervision, SupervisionOptions
+from server.engines.supervision import Obtain, Supervision, SupervisionOptions
 from server.worker.embedding.messages import EmbedderLoaded
 from server.worker.messages import Loaded
 
@@ -30,11 +30,11 @@ class EmbedderSetup(SupervisionOptions):
 
 
 class LocalEmbedder:
-    """`core.ports.Embedder` over one worker process."""
+    """`core.ports.Embedder` over one worker process. `obtain`: see `Supervision`."""
 
-    def __init__(self, setup: EmbedderSetup) -> None:
+    def __init__(self, setup: EmbedderSetup, obtain: Obtain | None = None) -> None:
         self._setup = setup
-        self._supervision = Supervision[EmbeddingSession](setup, self._open_session)
+        self._supervision = Supervision[EmbeddingSession](setup, self._open_session, obtain)
         self._card: ModelCard | None = None
 
     async def start(self) -> None:

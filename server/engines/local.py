@@ -13,10 +13,10 @@ from server.core.events import Event
 from server.core.ports import EngineStatus, ModelCard
 from server.core.request import GenerationRequest
 from server.engines.allowance import GenerationLimits
-from server.engines.generation import generate
+from server.engines.generation import count, generate
 from server.engines.link import WorkerLink
-from server.engines.session import Session
-from server.engines.supervision import Supervision, SupervisionOptions
+from server.engines.session import Session, card_of
+from server.engines.supervision import Obtain, Supervision, SupervisionOptions
 from server.formats.base import Format
 from server.formats.vocabulary import Vocabulary
 from server.worker.embedding.messages import EmbedderLoaded
@@ -38,14 +38,20 @@ class LocalOptions(SupervisionOptions):
 
 class LocalEngine:
     """`core.ports.Engine` over one worker process. `make_format` may raise ValueError for a
-    vocabulary it cannot speak; its sentence becomes the engine's error.
+    vocabulary it cannot speak; its sentence becomes the engine's error. So does the ServerError of
+    `obtain`, which is called first where the model's file may have to be brought here.
     """
 
-    def __init__(self, options: LocalOptions, make_format: Callable[[Vocabulary], Format]) -> None:
+    def __init__(
+        self,
+        options: LocalOptions,
+        make_format: Callable[[Vocabulary], Format],
+        obtain: Obtain | None = None,
+    ) -> None:
         self._options = options
         self._make_format = make_format
         self._threads = ThreadPoolExecutor(TOKENISER_THREADS, thread_name_prefix="tokenise")
-        self._supervision = Supervision[Session](options, self._open_session)
+        self._supervision = Supervision[Session](options, self._open_session, obtain)
         self._card: ModelCard | None = None
 
     async def start(self) -> None:
@@ -80,6 +86,9 @@ class LocalEngine:
         await self._supervision.settle()
         return self.status()
 
+    async def count(self, request: GenerationRequest) -> int:
+        return await count(await self._supervision.ready(), request, self._threads)
+
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
         session = await self._supervision.ready()
         async with aclosing(
@@ -94,7 +103,7 @@ class LocalEngine:
         vocabulary, text_format = await loop.run_in_executor(
             self._threads, self._understand, loaded
         )
-        self._card = replace(_card(loaded), demonstration=self._options.demonstration)
+        self._card = replace(card_of(loaded), demonstration=self._options.demonstration)
         return Session(link, self._card, vocabulary, text_format)
 
     def _understand(self, loaded: Loaded) -> tuple[Vocabulary, Format]:
@@ -107,16 +116,3 @@ class LocalEngine:
                 self._options.name,
             )
         return vocabulary, text_format
-
-
-def _card(loaded: Loaded) -> ModelCard:
-    return ModelCard(
-        architecture=loaded.architecture,
-        description=loaded.description,
-        context_length=loaded.context_length,
-        training_context_length=loaded.training_context_length,
-        parameters=loaded.parameters,
-        size_bytes=loaded.size_bytes,
-        slots=loaded.slots,
-        vocabulary_size=len(loaded.tokens),
-    )

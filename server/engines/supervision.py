@@ -6,8 +6,8 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from dataclasses import dataclass, replace
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
@@ -19,6 +19,13 @@ from server.worker.messages import Loaded, LoadFailed, LoadProgress
 from server.worker.wire import Options, Word
 
 log = logging.getLogger(__name__)
+
+
+# Whoever asks while the model is still being downloaded need not wait: that takes minutes.
+OBTAIN_RETRY_S = 30.0
+
+# Brings the model's file here: its path, and meanwhile sentences on how far that is.
+Obtain: TypeAlias = Callable[[Callable[[str], None]], Awaitable[str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,15 +60,19 @@ Session = TypeVar("Session", bound=Listener)
 
 class Supervision(Generic[Session]):
     """Keeps one worker running. `open_session` makes a session of a worker that has loaded its
-    model; it may raise ValueError for one that is of no use, whose sentence becomes the error.
+    model; it may raise ValueError for one that is of no use, whose sentence becomes the error. So
+    does the ServerError of `obtain`, which is called first where the model's file may have to be
+    brought here.
     """
 
     def __init__(
         self,
         options: SupervisionOptions,
         open_session: Callable[[WorkerLink, Loaded | EmbedderLoaded], Awaitable[Session]],
+        obtain: Obtain | None = None,
     ) -> None:
         self._options = options
+        self._obtain = obtain
         self._open = open_session
         self._link: WorkerLink | None = None
         self._settled = asyncio.Event()
@@ -98,32 +109,35 @@ class Supervision(Generic[Session]):
 
     async def ready(self) -> Session:
         """The session, once there is one. Errors: ServerError loading, engine_failed."""
+        if self._obtain is not None:
+            raise self._not_ready(OBTAIN_RETRY_S)
         try:
             await asyncio.wait_for(self._settled.wait(), self._options.ready_wait_s)
         except asyncio.TimeoutError:
-            raise self._not_ready() from None
+            raise self._not_ready(self._options.ready_wait_s) from None
         if self.session is None:
-            raise self._not_ready()
+            raise self._not_ready(self._options.ready_wait_s)
         return self.session
 
-    def _not_ready(self) -> ServerError:
+    def _not_ready(self, retry_after: float) -> ServerError:
         name = self._options.name
         if self.state in ("loading", "restarting"):
             return ServerError(
                 "loading",
                 f"The model {name} is being loaded ({self.detail or 'starting'}); try again soon.",
-                retry_after=self._options.ready_wait_s,
+                retry_after=retry_after,
             )
         return _failed(f"The model {name} cannot answer: {self.detail or self.state}")
 
     # --- the worker's life ---------------------------------------------------------------------
 
     async def _supervise(self) -> None:
-        """Start the worker, and again when it dies, until it is known to be hopeless."""
+        """Obtain the model, start the worker, and again when it dies, until that is hopeless."""
         backoff = self._options.backoff_s
+        hopeless = await self._obtain_model()
         while True:
             born = time.monotonic()
-            hopeless = await self._live()
+            hopeless = hopeless or await self._live()
             if hopeless is not None:
                 self._enter("failed", hopeless)
                 log.error("model %s: %s", self._options.name, hopeless)
@@ -133,6 +147,19 @@ class Supervision(Generic[Session]):
             log.warning("model %s: starting again in %.1f s", self._options.name, backoff)
             await asyncio.sleep(backoff)
             backoff = min(2 * backoff, self._options.backoff_limit_s)
+
+    async def _obtain_model(self) -> str | None:
+        """Returns why it cannot be had, if it cannot."""
+        if self._obtain is None:
+            return None
+        try:
+            path = await self._obtain(lambda detail: self._enter("loading", detail))
+        except ServerError as error:
+            return error.message
+        model = msgspec.structs.replace(self._options.model, path=path)
+        self._options, self._obtain = replace(self._options, model=model), None
+        self._enter("loading", "")
+        return None
 
     async def _live(self) -> str | None:
         """One worker's life, from start to death. Returns a reason not to try another, if any."""
