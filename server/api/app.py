@@ -12,6 +12,7 @@ from server.api import (
     messages,
     models,
     ollama,
+    ollama_embed,
     responses,
     system,
 )
@@ -72,6 +73,7 @@ def build(
         app.include_router(router, prefix="/v1")
         app.include_router(router, include_in_schema=False)
     app.include_router(ollama.router)
+    app.include_router(ollama_embed.router)
     app.include_router(system.router)
     errors.install(app)
     describe(app, *BODIES)
