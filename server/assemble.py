@@ -32,8 +32,8 @@ def _embedder(settings: Settings, now: int) -> EmbedderEntry | None:
     setup = embedder_setup(settings)
     if setup is None:
         return None
-    engine = LocalEmbedder(setup, _obtain(settings, settings.embedding_model_path))
-    return EmbedderEntry(name=setup.name, engine=engine, created=now)
+    obtain = _obtain(settings, settings.embedding_model_path)
+    return EmbedderEntry(name=setup.name, engine=LocalEmbedder(setup, obtain), created=now)
 
 
 def _local(settings: Settings) -> Engine:

@@ -32,6 +32,7 @@ class EmbedderEntry:
     name: str
     engine: Embedder
     created: int
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,13 +64,11 @@ class Registry:
     ) -> None:
         self._entries = list(entries)
         self._embedder = embedder
-        self._names = {
-            name.lower(): entry for entry in entries for name in (entry.name, *entry.aliases)
-        }
+        self._names = {name: entry for entry in entries for name in _names(entry)}
         if default.lower() not in self._names:
             raise ValueError(f"the default model {default} is not served; it knows {self._known()}")
-        if embedder is not None and embedder.name.lower() in self._names:
-            raise ValueError(f"the name {embedder.name} stands for two models")
+        if embedder is not None and (twice := _names(embedder) & self._names.keys()):
+            raise ValueError(f"the name {min(twice)} stands for two models")
         self._default = default
 
     def entries(self) -> list[Entry]:
@@ -138,7 +137,11 @@ class Registry:
             await entry.engine.close()
 
     def _names_embedder(self, name: str) -> bool:
-        return self._embedder is not None and name.lower() == self._embedder.name.lower()
+        return self._embedder is not None and name.lower() in _names(self._embedder)
 
     def _known(self) -> str:
         return ", ".join(entry.name for entry in self.served())
+
+
+def _names(entry: Entry | EmbedderEntry) -> set[str]:
+    return {name.lower() for name in (entry.name, *entry.aliases)}

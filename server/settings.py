@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from server.auth.key_text import SHAPE as KEY_TABLE_SHAPE
 from server.auth.keys import KeyTable
+from server.settings_embedding import EmbeddingSettings
 from server.settings_model import ModelSettings
 from server.settings_values import (
     AUTO_BYTES,
@@ -18,7 +19,6 @@ from server.settings_values import (
     Keys,
     KeysFromFile,
     Level,
-    ModelSource,
     Repack,
     Sharing,
     Size,
@@ -30,7 +30,7 @@ from server.settings_values import (
 MIB = 1024 * 1024
 
 
-class Settings(ModelSettings, BaseSettings):
+class Settings(ModelSettings, EmbeddingSettings, BaseSettings):
     """All settings, checked. Built from its arguments alone: it never looks at the environment."""
 
     model_config = SettingsConfigDict(
@@ -105,31 +105,6 @@ class Settings(ModelSettings, BaseSettings):
         "A request that would wait longer than this is told to come back at once.",
         gt=0,
         allow_inf_nan=False,
-    )
-
-    # --- the model for embeddings
-    embedding_model_path: ModelSource | None = setting(
-        None,
-        "A second model, which makes embeddings: a GGUF file, or one to be downloaded, as for"
-        " MODEL_PATH. Unset: there are no embeddings.",
-        example="/var/lib/gpt-api/models/nomic-embed-text-v1.5.Q8_0.gguf",
-    )
-    embedding_model_name: str = setting(
-        "text-embedding",
-        "The name that the embedding model answers to.",
-        pattern=r"^\S+$",
-        expected="a name without spaces",
-    )
-    embedding_context_length: int = setting(
-        2048,
-        "Tokens that one text to embed may have; at most what the embedding model was trained for."
-        " More costs memory.",
-        ge=16,
-    )
-    embedding_matryoshka: bool = setting(
-        False,
-        "Cut embeddings to the dimensions that a request asks for. For Matryoshka models alone:"
-        " others' lose their meaning.",
     )
 
     # --- computed prompts

@@ -136,12 +136,6 @@ def _unknown_default(settings: Settings) -> str | None:
     return f"{name} is not a name of the model; set DEFAULT_MODEL={settings.model_name}"
 
 
-def _one_port_twice(settings: Settings) -> str | None:
-    if settings.ollama_port != settings.port or not settings.port:
-        return None
-    return f"{settings.port} is PORT already; set OLLAMA_PORT=11434, or leave it out"
-
-
 def _same_name(settings: Settings) -> str | None:
     name = settings.embedding_model_name
     others = (settings.model_name, *GPT_OSS_ALIASES)
@@ -150,12 +144,18 @@ def _same_name(settings: Settings) -> str | None:
     return f"{name} is a name of the other model; set EMBEDDING_MODEL_NAME=text-embedding"
 
 
+def _one_port_twice(settings: Settings) -> str | None:
+    if settings.ollama_port != settings.port or not settings.port:
+        return None
+    return f"{settings.port} is PORT already; set OLLAMA_PORT=11434, or leave it out"
+
+
 # The variables that a check reads, the one to blame first.
 CHECKS: tuple[tuple[tuple[str, ...], Callable[[Settings], str | None]], ...] = (
     (("MODEL_PATH",), _no_model),
     (("HOST", "API_KEYS", "API_KEYS_FILE", "ALLOW_ANONYMOUS"), _open_to_all),
     (("API_KEYS", "API_KEYS_FILE"), _same_key),
     (("DEFAULT_MODEL", "MODEL_NAME"), _unknown_default),
-    (("OLLAMA_PORT", "PORT"), _one_port_twice),
     (("EMBEDDING_MODEL_NAME", "MODEL_NAME"), _same_name),
+    (("OLLAMA_PORT", "PORT"), _one_port_twice),
 )

@@ -65,6 +65,7 @@ TOP = frozenset(
         "service",
         "settings",
         "settings_checks",
+        "settings_embedding",
         "settings_load",
         "settings_machine",
         "settings_model",

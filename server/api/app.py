@@ -5,7 +5,17 @@ from contextlib import AbstractAsyncContextManager
 
 from fastapi import FastAPI
 
-from server.api import chat, embeddings, errors, messages, models, ollama, responses, system
+from server.api import (
+    chat,
+    embeddings,
+    errors,
+    messages,
+    models,
+    ollama,
+    ollama_embed,
+    responses,
+    system,
+)
 from server.api.deps import Service
 from server.api.middleware import BodyLimit, RequestId, TidyPath
 from server.api.openapi import describe
@@ -28,21 +38,13 @@ from server.response_store import ResponseStore
 BODIES = (
     ChatBody,
     ResponsesBody,
+    EmbeddingsBody,
     MessagesBody,
     CountBody,
     OllamaChatBody,
     OllamaGenerateBody,
     OllamaShowBody,
     OllamaEmbedBody,
-    EmbeddingsBody,
-)
-# With /v1 and without.
-ROUTERS = (
-    chat.router,
-    responses.router,
-    messages.router,
-    embeddings.router,
-    models.router,
 )
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -66,10 +68,12 @@ def build(
         options=options,
         responses=ResponseStore(options.responses),
     )
-    for router in ROUTERS:
+    routers = (chat.router, responses.router, messages.router, embeddings.router, models.router)
+    for router in routers:
         app.include_router(router, prefix="/v1")
         app.include_router(router, include_in_schema=False)
     app.include_router(ollama.router)
+    app.include_router(ollama_embed.router)
     app.include_router(system.router)
     errors.install(app)
     describe(app, *BODIES)

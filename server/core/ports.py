@@ -100,6 +100,7 @@ class Engine(Backend, Protocol):
         """The tokens of its prompt, without answering it. Errors: ServerError of kind invalid,
         loading, engine_failed.
         """
+        ...
 
     def generate(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
         """Answer one request (grammar of events: `core.events`).

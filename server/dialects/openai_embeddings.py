@@ -4,9 +4,6 @@ Checks what a request says by itself; how long an input may be, and how long a v
 embedder knows.
 """
 
-import sys
-from array import array
-from base64 import b64encode
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -19,6 +16,7 @@ from server.dialects.base import Rules
 from server.dialects.openai_chat_body import Flag, Whole, Wire
 from server.dialects.openai_errors import invalid_value
 from server.dialects.openai_json import read
+from server.dialects.vectors import as_base64, as_numbers
 
 MAX_INPUTS = 2048
 # Above any vocabulary; larger numbers would not fit into a frame to the worker.
@@ -86,7 +84,7 @@ def to_embedding_call(body: EmbeddingsBody, rules: Rules) -> EmbeddingCall:
 
 def embeddings_body(model: str, call: EmbeddingCall, embeddings: Embeddings) -> bytes:
     """The whole reply. Takes tenths of a second for thousands of vectors as numbers."""
-    form = _base64 if call.encoding == "base64" else _numbers
+    form = as_base64 if call.encoding == "base64" else as_numbers
     data = b",".join(
         b'{"object":"embedding","index":%d,"embedding":%b}' % (index, form(vector))
         for index, vector in enumerate(embeddings.vectors)
@@ -94,17 +92,6 @@ def embeddings_body(model: str, call: EmbeddingCall, embeddings: Embeddings) -> 
     tokens = embeddings.total_tokens
     rest = {"model": model, "usage": {"prompt_tokens": tokens, "total_tokens": tokens}}
     return b'{"object":"list","data":[' + data + b"]," + msgspec.json.encode(rest)[1:]
-
-
-def _base64(vector: bytes) -> bytes:
-    return b'"' + b64encode(vector) + b'"'
-
-
-def _numbers(vector: bytes) -> bytes:
-    values = array("f", vector)
-    if sys.byteorder == "big":
-        values.byteswap()
-    return msgspec.json.encode(values.tolist())
 
 
 def _inputs(given: Any) -> tuple[Input, ...]:

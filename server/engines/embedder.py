@@ -30,9 +30,7 @@ class EmbedderSetup(SupervisionOptions):
 
 
 class LocalEmbedder:
-    """`core.ports.Embedder` over one worker process. The ServerError of `obtain`, which is called
-    first where the model's file may have to be brought here, becomes the embedder's error.
-    """
+    """`core.ports.Embedder` over one worker process. `obtain`: see `Supervision`."""
 
     def __init__(self, setup: EmbedderSetup, obtain: Obtain | None = None) -> None:
         self._setup = setup

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
 import msgspec
@@ -20,10 +20,12 @@ from server.worker.wire import Options, Word
 
 log = logging.getLogger(__name__)
 
-# Brings the model's file here: its path, and meanwhile sentences on how far that is.
-Obtain: TypeAlias = Callable[[Callable[[str], None]], Awaitable[str]]
+
 # Whoever asks while the model is still being downloaded need not wait: that takes minutes.
 OBTAIN_RETRY_S = 30.0
+
+# Brings the model's file here: its path, and meanwhile sentences on how far that is.
+Obtain: TypeAlias = Callable[[Callable[[str], None]], Awaitable[str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +72,6 @@ class Supervision(Generic[Session]):
         obtain: Obtain | None = None,
     ) -> None:
         self._options = options
-        self._model = options.model
         self._obtain = obtain
         self._open = open_session
         self._link: WorkerLink | None = None
@@ -108,15 +109,14 @@ class Supervision(Generic[Session]):
 
     async def ready(self) -> Session:
         """The session, once there is one. Errors: ServerError loading, engine_failed."""
-        patience_s = self._options.ready_wait_s
         if self._obtain is not None:
             raise self._not_ready(OBTAIN_RETRY_S)
         try:
-            await asyncio.wait_for(self._settled.wait(), patience_s)
+            await asyncio.wait_for(self._settled.wait(), self._options.ready_wait_s)
         except asyncio.TimeoutError:
-            raise self._not_ready(patience_s) from None
+            raise self._not_ready(self._options.ready_wait_s) from None
         if self.session is None:
-            raise self._not_ready(patience_s)
+            raise self._not_ready(self._options.ready_wait_s)
         return self.session
 
     def _not_ready(self, retry_after: float) -> ServerError:
@@ -156,7 +156,8 @@ class Supervision(Generic[Session]):
             path = await self._obtain(lambda detail: self._enter("loading", detail))
         except ServerError as error:
             return error.message
-        self._model, self._obtain = msgspec.structs.replace(self._model, path=path), None
+        model = msgspec.structs.replace(self._options.model, path=path)
+        self._options, self._obtain = replace(self._options, model=model), None
         self._enter("loading", "")
         return None
 
@@ -167,7 +168,7 @@ class Supervision(Generic[Session]):
         except OSError as error:
             self._enter("restarting", f"the worker could not be started: {error}")
             return None
-        link.send(self._model)
+        link.send(self._options.model)
         refusal = await self._serve(link)
         link.kill()
         ending = await link.ending()
@@ -178,7 +179,7 @@ class Supervision(Generic[Session]):
             return refusal
         if not served and not _may_recover(ending):
             return (
-                f"loading {self._model.path} ended llama.cpp ({ending.cause}); "
+                f"loading {self._options.model.path} ended llama.cpp ({ending.cause}); "
                 f"its last words: {ending.last_words or 'none'}"
             )
         self._enter("restarting", f"the worker ended: {ending.cause}")

@@ -9,13 +9,11 @@ import pytest
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
-from server.api.app import build
-from server.api.options import ApiOptions
 from server.auth.key_text import read_table
 from server.auth.keys import KeyTable
 from server.core.errors import ServerError
-from server.registry import GPT_OSS_ALIASES, EmbedderEntry, Entry, Registry
-from tests.api.serving import CHAT, MESSAGES, client_of, listening
+from server.registry import EmbedderEntry, Entry, Registry
+from tests.api.serving import CHAT, MESSAGES, app_on, client_of, listening
 from tests.fakes import Pause, ScriptedEmbedder, ScriptedEngine
 
 URL = "/v1/embeddings"
@@ -30,11 +28,7 @@ KEYS = read_table(
 
 
 def app_with(embedder: ScriptedEmbedder | None, keys: KeyTable | None = None) -> FastAPI:
-    """The application with `gpt-oss-20b`, and `nomic` for embeddings."""
-    entry = Entry(name="gpt-oss-20b", engine=ScriptedEngine(), created=1, aliases=GPT_OSS_ALIASES)
-    second = EmbedderEntry(name="nomic", engine=embedder, created=2) if embedder else None
-    registry = Registry([entry], "gpt-oss-20b", second)
-    return build(registry, keys or KeyTable(), ApiOptions(version="0.0.0"))
+    return app_on(ScriptedEngine(), keys, embedder)
 
 
 async def post(
@@ -185,7 +179,7 @@ async def test_the_registry_starts_and_closes_both():
 
 
 def test_two_models_cannot_have_one_name():
-    entry = Entry(name="nomic", engine=ScriptedEngine(), created=1)
+    entry = Entry(name="one", engine=ScriptedEngine(), created=1, aliases=("nomic",))
     second = EmbedderEntry(name="Nomic", engine=ScriptedEmbedder(), created=2)
-    with pytest.raises(ValueError, match="stands for two models"):
-        Registry([entry], "nomic", second)
+    with pytest.raises(ValueError, match="the name nomic stands for two models"):
+        Registry([entry], "one", second)

@@ -16,10 +16,11 @@ from server.worker.runtime.library import Interruption, Log
 from server.worker.runtime.model import Model, ModelError
 from server.worker.runtime.runner import INTERRUPTED, failure
 
-# Passages that are computed together, and their tokens. More tokens are computed no faster, for
-# every one of a batch is held against every other; a longer passage is a batch of its own.
+# Passages that are computed together, and their tokens. More tokens only cost more: every one of a
+# batch is held against every other, whosever passage it is in. What is longer is a batch by itself.
 BATCH_PASSAGES = 64
-BATCH_TOKENS = 512
+CPU_BATCH_TOKENS = 128
+GPU_BATCH_TOKENS = 512
 POOLINGS = {
     llama.LLAMA_POOLING_TYPE_MEAN: "mean",
     llama.LLAMA_POOLING_TYPE_CLS: "cls",
@@ -50,20 +51,21 @@ def find_pooling(model: Model, path: str) -> tuple[int, list[str]]:
 
 
 class LlamaEmbedder:
-    """A context that pools; see `embedding.ports.EmbeddingRunner`. A batch has at most
-    `BATCH_PASSAGES` and `capacity` tokens, all of one `embed`.
+    """A context that pools; see `embedding.ports.EmbeddingRunner`. `embed` takes at most
+    `BATCH_PASSAGES`, and best `batch_tokens` in all; the longest passage is `context_length`.
     """
 
     def __init__(
         self, model: Model, log: Log, *, pooling: int, context_length: int, threads: int
     ) -> None:
-        self.capacity = max(context_length, BATCH_TOKENS)
+        self.batch_tokens = CPU_BATCH_TOKENS if model.on_cpu else GPU_BATCH_TOKENS
+        capacity = max(context_length, self.batch_tokens)
         self.width: int = llama.llama_model_n_embd_out(model.pointer)
         self._vocab = model.vocab
         self._encodes = llama.llama_model_has_encoder(model.pointer)
-        self._pointer = _context(model, log, pooling, self.capacity, threads)
+        self._pointer = _context(model, log, pooling, capacity, threads)
         self._memory = llama.llama_get_memory(self._pointer)
-        self._arrays = BatchArrays(self.capacity)
+        self._arrays = BatchArrays(capacity)
         self._interruption = Interruption()
         self._interruption.install(self._pointer)
 

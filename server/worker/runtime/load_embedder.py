@@ -12,7 +12,6 @@ from server.worker.embedding.ports import Passage
 from server.worker.ports import DecodeFailed
 from server.worker.runtime.embedder import (
     BATCH_PASSAGES,
-    BATCH_TOKENS,
     POOLINGS,
     LlamaEmbedder,
     find_pooling,
@@ -52,7 +51,7 @@ class EmbedderRuntime:
     def batches(self) -> BatchLimits:
         return BatchLimits(
             context_length=self.loaded.context_length,
-            tokens=BATCH_TOKENS,
+            tokens=self.runner.batch_tokens,
             passages=BATCH_PASSAGES,
             text_bytes=self.text_bytes,
             width=self.loaded.width,
