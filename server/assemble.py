@@ -5,7 +5,7 @@ from datetime import date, datetime, timezone
 
 from server.core.ports import Engine
 from server.engines.local import LocalEngine, LocalOptions
-from server.formats.harmony import HarmonyFormat
+from server.formats.harmony import gpt_oss_format
 from server.registry import GPT_OSS_ALIASES, Entry, Registry
 from server.settings import Settings
 from server.settings_slices import generation_limits, model_options
@@ -19,7 +19,8 @@ def registry(settings: Settings) -> Registry:
         created=int(time.time()),
         aliases=GPT_OSS_ALIASES,
     )
-    return Registry([entry], settings.default_model or settings.model_name)
+    default = settings.default_model or settings.model_name
+    return Registry([entry], default, forgiving=settings.unknown_model == "default")
 
 
 def _local(settings: Settings) -> Engine:
@@ -29,7 +30,7 @@ def _local(settings: Settings) -> Engine:
         limits=generation_limits(settings),
         demonstration=settings.demonstration,
     )
-    return LocalEngine(options, lambda vocabulary: HarmonyFormat(vocabulary, _today))
+    return LocalEngine(options, lambda vocabulary: gpt_oss_format(vocabulary, _today))
 
 
 def _today() -> date:

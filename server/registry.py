@@ -24,6 +24,12 @@ class Entry:
     created: int
     aliases: tuple[str, ...] = ()
 
+    @property
+    def told_names(self) -> tuple[str, ...]:
+        """The names to tell people: its own, and those of its aliases that Ollama's users write."""
+        tagged = (alias for alias in self.aliases if ":" in alias and not alias.endswith(":latest"))
+        return tuple(dict.fromkeys((self.name, *tagged)))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolved:
@@ -37,9 +43,11 @@ class Resolved:
 
 
 class Registry:
-    """The served models. `default` is the name that answers when a request names none."""
+    """The served models. `default` is the name that answers when a request names none, and with
+    `forgiving` when it names one that is not served.
+    """
 
-    def __init__(self, entries: Sequence[Entry], default: str) -> None:
+    def __init__(self, entries: Sequence[Entry], default: str, *, forgiving: bool = False) -> None:
         self._entries = list(entries)
         self._names = {
             name.lower(): entry for entry in entries for name in (entry.name, *entry.aliases)
@@ -47,9 +55,14 @@ class Registry:
         if default.lower() not in self._names:
             raise ValueError(f"the default model {default} is not served; it knows {self._known()}")
         self._default = default
+        self._forgiving = forgiving
 
     def entries(self) -> list[Entry]:
         return list(self._entries)
+
+    @property
+    def default_name(self) -> str:
+        return self._default
 
     def default(self) -> Entry:
         return self._names[self._default.lower()]
@@ -64,6 +77,9 @@ class Registry:
         for effort in get_args(Effort):
             if suffix.lower() == effort and (entry := self._names.get(base.lower())):
                 return Resolved(entry=entry, asked=name, effort=effort)
+        if self._forgiving:
+            # Echoed is the name of what really answers.
+            return Resolved(entry=self.default(), asked=self._default, effort=None)
         raise ServerError(
             "model_not_found",
             f"The model {name[:100]!r} does not exist here; this server has {self._known()}.",

@@ -13,10 +13,12 @@ from server.auth.keys import KeyTable
 from server.settings_model_file import bundled_model
 from server.settings_values import (
     AUTO_BYTES,
+    AllowedOrigins,
     Bytes,
     DefaultEffort,
     Folder,
     GpuLayers,
+    HealthWord,
     Keys,
     KeysFromFile,
     Level,
@@ -26,6 +28,7 @@ from server.settings_values import (
     Size,
     SizeOrAuto,
     Speculation,
+    UnknownModel,
     setting,
 )
 
@@ -63,6 +66,11 @@ class Settings(BaseSettings):
         example="gpt-oss-20b",
         pattern=r"^\S+$",
         expected="a name without spaces",
+    )
+    unknown_model: UnknownModel = setting(
+        "refuse",
+        "What a request gets that names a model which is not served: refuse (404) or default (the"
+        " default model, whose name the answer then tells).",
     )
     context_length: int = setting(
         8192,
@@ -179,6 +187,10 @@ class Settings(BaseSettings):
     reasoning_alias: bool = setting(
         True, "Send the model's reasoning as reasoning_content too, beside reasoning."
     )
+    completions_as_chat: bool = setting(
+        False,
+        "Ask the prompts of /v1/completions as a user's messages instead of writing on after them.",
+    )
     strict_params: bool = setting(
         False, "Refuse request fields that this server does not know, instead of ignoring them."
     )
@@ -229,6 +241,15 @@ class Settings(BaseSettings):
         example="/gpt",
         pattern=r"^(/\S*[^/\s])?$",
         expected="a path like /gpt, without a slash at its end",
+    )
+    cors_allow_origins: AllowedOrigins | None = setting(
+        None,
+        "Origins whose web pages may ask this server from a browser, with commas between them; *:"
+        " all; unset: none.",
+        example="https://chat.example.com,http://localhost:5173",
+    )
+    health_status_text: HealthWord = setting(
+        "ok", "What /health says when the model can answer: ok or healthy."
     )
     sse_ping_seconds: float = setting(
         15.0,

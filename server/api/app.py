@@ -5,35 +5,27 @@ from contextlib import AbstractAsyncContextManager
 
 from fastapi import FastAPI
 
-from server.api import chat, errors, messages, models, ollama, responses, system
+from server.api import (
+    chat,
+    completions,
+    errors,
+    messages,
+    models,
+    ollama,
+    responses,
+    simple,
+    system,
+    tokens,
+)
+from server.api.bodies import BODIES
+from server.api.cors import allow_origins
 from server.api.deps import Service
 from server.api.middleware import BodyLimit, RequestId, TidyPath
 from server.api.openapi import describe
 from server.api.options import ApiOptions
 from server.auth.keys import KeyTable
-from server.dialects.anthropic_body import CountBody, MessagesBody
-from server.dialects.ollama_body import (
-    OllamaChatBody,
-    OllamaEmbedBody,
-    OllamaGenerateBody,
-    OllamaShowBody,
-)
-from server.dialects.openai_chat_body import ChatBody
-from server.dialects.openai_responses_body import ResponsesBody
 from server.registry import Registry
 from server.response_store import ResponseStore
-
-# The bodies that routes read by themselves, for the description of the interface.
-BODIES = (
-    ChatBody,
-    ResponsesBody,
-    MessagesBody,
-    CountBody,
-    OllamaChatBody,
-    OllamaGenerateBody,
-    OllamaShowBody,
-    OllamaEmbedBody,
-)
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -56,15 +48,34 @@ def build(
         options=options,
         responses=ResponseStore(options.responses),
     )
-    for router in (chat.router, responses.router, messages.router, models.router):
-        app.include_router(router, prefix="/v1")
-        app.include_router(router, include_in_schema=False)
-    app.include_router(ollama.router)
-    app.include_router(system.router)
+    _add_routes(app)
     errors.install(app)
     describe(app, *BODIES)
     # The last one added is the outermost: even a refused body gets a request id.
     app.add_middleware(TidyPath)
     app.add_middleware(BodyLimit, max_bytes=options.max_body_bytes)
+    allow_origins(app, options.cors_origins)
     app.add_middleware(RequestId)
     return app
+
+
+def _add_routes(app: FastAPI) -> None:
+    """The order decides where two routes fit: what begins with /chat may name a model."""
+    app.include_router(models.union)
+    for router in (
+        chat.router,
+        tokens.counts,
+        completions.router,
+        responses.router,
+        messages.router,
+        models.router,
+    ):
+        app.include_router(router, prefix="/v1")
+        app.include_router(router, include_in_schema=False)
+    app.include_router(tokens.router)
+    # Where llama-cpp-python's and others' clients look for them.
+    for prefix in ("/v1", "/extras"):
+        app.include_router(tokens.router, prefix=prefix, include_in_schema=False)
+    app.include_router(simple.router)
+    app.include_router(ollama.router)
+    app.include_router(system.router)

@@ -2,7 +2,7 @@
 behind it.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -90,10 +90,17 @@ class Engine(Protocol):
     def card(self) -> ModelCard | None:
         """The model's facts; None until it is loaded for the first time."""
 
-    async def count(self, request: GenerationRequest) -> int:
-        """The tokens of its prompt, without answering it. Errors: ServerError of kind invalid,
+    async def tokenize(self, request: GenerationRequest) -> tuple[int, ...]:
+        """The ids of its prompt, without answering it. Errors: ServerError of kind invalid,
         loading, engine_failed.
         """
+        ...
+
+    async def detokenize(self, tokens: Sequence[int]) -> tuple[bytes, ...]:
+        """The bytes that each token stands for, of a control token its name. Errors: as of
+        `tokenize`.
+        """
+        ...
 
     def generate(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
         """Answer one request (grammar of events: `core.events`).

@@ -113,7 +113,7 @@ def _call(
     request = GenerationRequest(
         id=asked.id,
         owner=asked.owner,
-        conversation=Conversation(messages=messages, tools=tools),
+        prompt=Conversation(messages=messages, tools=tools),
         effort=thinking.effort,
         max_tokens=options.max_tokens,
         fit=True,

@@ -6,7 +6,7 @@ A worker's death fails its own requests with one clear error and touches nobody 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -18,10 +18,11 @@ from server.core.events import Event
 from server.core.ports import EngineState, EngineStatus, ModelCard
 from server.core.request import GenerationRequest
 from server.engines.allowance import GenerationLimits
-from server.engines.generation import count, generate
+from server.engines.generation import generate, tokenize
 from server.engines.link import Ending, WorkerLink
 from server.engines.session import Session
 from server.formats.base import Format
+from server.formats.raw import spelt
 from server.formats.vocabulary import Vocabulary
 from server.worker.messages import Loaded, LoadFailed, LoadProgress, ModelOptions
 
@@ -110,8 +111,11 @@ class LocalEngine:
         await self._settled.wait()
         return self.status()
 
-    async def count(self, request: GenerationRequest) -> int:
-        return await count(await self._ready(), request, self._threads)
+    async def tokenize(self, request: GenerationRequest) -> tuple[int, ...]:
+        return await tokenize(await self._ready(), request, self._threads)
+
+    async def detokenize(self, tokens: Sequence[int]) -> tuple[bytes, ...]:
+        return spelt(tokens, (await self._ready()).vocabulary)
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
         session = await self._ready()

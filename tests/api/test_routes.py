@@ -37,6 +37,10 @@ async def test_health_follows_the_engine(state: EngineState, status: int, word: 
     assert response.json() == {
         "status": word,
         "model": "gpt-oss-20b",
+        "default_model": "gpt-oss-20b",
+        "available_models": ["gpt-oss-20b", "gpt-oss:20b"],
+        "ollama_service": "up" if state == "ready" else "down",
+        "litellm_enabled": True,
         "models": {
             "gpt-oss-20b": {
                 "state": state,

@@ -1,0 +1,39 @@
+"""Every body that a route reads by itself, with what becomes of the fields that it does not
+declare: for the description of the interface.
+"""
+
+from collections.abc import Mapping
+
+from pydantic import BaseModel
+
+from server.dialects import (
+    anthropic_body,
+    ollama_body,
+    openai_chat_body,
+    openai_completions_body,
+    openai_responses_body,
+    openai_tokens,
+    simple,
+)
+from server.dialects.openai_fields import OtherFields
+
+_ANTHROPIC = OtherFields(ignored=anthropic_body.IGNORED, refused=anthropic_body.REFUSED)
+_RESPONSES = OtherFields(
+    ignored=openai_responses_body.IGNORED, refused=openai_responses_body.REFUSED
+)
+_OLLAMA = OtherFields(ignored=ollama_body.IGNORED)
+
+BODIES: Mapping[type[BaseModel], OtherFields] = {
+    openai_chat_body.ChatBody: openai_chat_body.OTHER_FIELDS,
+    openai_completions_body.CompletionsBody: openai_completions_body.OTHER_FIELDS,
+    openai_responses_body.ResponsesBody: _RESPONSES,
+    anthropic_body.MessagesBody: _ANTHROPIC,
+    anthropic_body.CountBody: _ANTHROPIC,
+    simple.SimpleBody: simple.OTHER_FIELDS,
+    openai_tokens.TokenizeBody: openai_tokens.TOKENIZE_FIELDS,
+    openai_tokens.DetokenizeBody: OtherFields(),
+    ollama_body.OllamaChatBody: _OLLAMA,
+    ollama_body.OllamaGenerateBody: _OLLAMA,
+    ollama_body.OllamaShowBody: _OLLAMA,
+    ollama_body.OllamaEmbedBody: _OLLAMA,
+}
