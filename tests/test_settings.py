@@ -16,7 +16,7 @@ from server.settings_load import ENV_FILE_VARIABLE, SettingsError, find, load
 from server.settings_machine import granted_cpus
 from server.settings_model_file import bundled_model
 from server.settings_slices import api_options, generation_limits, model_options, sampling
-from server.settings_values import Size
+from server.settings_values import Origins, Size
 from server.worker.messages import PrefixOptions
 
 KEYS = json.dumps({"sk-example-key-1": {"user": "admin", "permissions": ["all"]}})
@@ -31,6 +31,16 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
 
 # Variable, a good text and the value that it means.
 GOOD = [
+    ("UNKNOWN_MODEL", "Default", "default"),
+    ("COMPLETIONS_AS_CHAT", "1", True),
+    ("HEALTH_STATUS_TEXT", "Healthy", "healthy"),
+    ("CORS_ALLOW_ORIGINS", "*", Origins(("*",))),
+    (
+        "CORS_ALLOW_ORIGINS",
+        "https://A.b/, http://localhost:3000,,",
+        Origins(("https://a.b", "http://localhost:3000")),
+    ),
+    ("CORS_ALLOW_ORIGINS", "app://obsidian.md", Origins(("app://obsidian.md",))),
     ("MODEL_NAME", "my-model", "my-model"),
     ("DEFAULT_MODEL", "gpt-oss:20b", "gpt-oss:20b"),
     ("CONTEXT_LENGTH", "131072", 131072),
@@ -91,6 +101,11 @@ GOOD = [
 
 # Variable, a bad text and the whole sentence about it after the variable's name.
 BAD = [
+    ("UNKNOWN_MODEL", "first", '"first" is not one of refuse, default; set UNKNOWN_MODEL=refuse'),
+    ("COMPLETIONS_AS_CHAT", "y/n", '"y/n" is not 1 or 0 (or true, false, on, off)'),
+    ("HEALTH_STATUS_TEXT", "fine", '"fine" is not one of ok, healthy; set HEALTH_STATUS_TEXT=ok'),
+    ("CORS_ALLOW_ORIGINS", "https://a.b,c.d", '"c.d" is not an origin; write https://chat.'),
+    ("CORS_ALLOW_ORIGINS", "https://a.b/chat", '"https://a.b/chat" is not an origin; write'),
     ("MODEL_NAME", "two words", '"two words" is not a name without spaces'),
     ("DEFAULT_MODEL", "a b", '"a b" is not a name without spaces'),
     ("DEFAULT_MODEL", "gpt-4o", "gpt-4o is not a name of the model; set DEFAULT_MODEL=gpt-oss-20b"),
@@ -380,6 +395,12 @@ def test_api_gets_its_slice():
     options = api_options(Settings(max_body_bytes=5000, output_tokens_limit=9, strict_params=True))
     assert (options.max_body_bytes, options.output_tokens_limit) == (5000, 9)
     assert (options.strict_params, options.reasoning_alias) == (True, True)
+    settings = Settings(
+        completions_as_chat=True, health_status_text="healthy", cors_allow_origins="https://a.b"
+    )
+    options = api_options(settings)
+    assert (options.completions_as_chat, options.health_text) == (True, "healthy")
+    assert options.cors_origins == ("https://a.b",)
     assert options.version == __version__
     assert api_options(Settings()) == ApiOptions(version=__version__)
 

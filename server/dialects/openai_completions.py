@@ -53,7 +53,7 @@ def to_call(
     count = _count(body, len(prompts), rules)
     first = _request(body, prompts[0], asked, rules)
     requests = [
-        replace(first, id=f"{asked.id}-{number}" if number else asked.id, prompt=each)
+        replace(first, id=f"{asked.id}.{number}" if number else asked.id, prompt=each)
         for number, each in enumerate(_asked_as(prompts, rules))
     ]
     options = body.stream_options
