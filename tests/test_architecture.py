@@ -57,6 +57,8 @@ TOP = frozenset(
         "__main__",
         "assemble",
         "cli",
+        "interface_doc",
+        "interface_types",
         "main",
         "service",
         "settings",

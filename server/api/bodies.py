@@ -1,5 +1,5 @@
 """Every body that a route reads by itself, with what becomes of the fields that it does not
-declare: for the description of the interface.
+declare, and the options that one of them holds: for the description of the interface.
 """
 
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from server.dialects import (
     anthropic_body,
     ollama_body,
+    ollama_options,
     openai_chat_body,
     openai_completions_body,
     openai_responses_body,
@@ -36,4 +37,13 @@ BODIES: Mapping[type[BaseModel], OtherFields] = {
     ollama_body.OllamaGenerateBody: _OLLAMA,
     ollama_body.OllamaShowBody: _OLLAMA,
     ollama_body.OllamaEmbedBody: _OLLAMA,
+}
+# Title -> option -> what becomes of it.
+OPTIONS: Mapping[str, Mapping[str, str]] = {
+    "Ollama's options": {
+        **dict.fromkeys(
+            sorted({*ollama_options.INTEGERS, *ollama_options.FLOATS, "stop"}), "honoured"
+        ),
+        **dict.fromkeys(sorted(ollama_options.IGNORED), "ignored"),
+    }
 }

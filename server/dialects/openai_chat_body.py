@@ -59,7 +59,7 @@ class Wire(BaseModel):
 
 
 class ContentPart(Wire):
-    type: str
+    type: str = Field(description="`text` or `refusal`: the model reads text only")
     text: str | None = None
     refusal: str | None = None
 
@@ -99,7 +99,7 @@ class FunctionPart(Wire):
 
 
 class ToolPart(Wire):
-    type: str = "function"
+    type: str = Field(default="function", description="`function` alone")
     function: FunctionPart | None = None
 
 
@@ -136,12 +136,17 @@ class AnswerBody(Wire):
     model: str | None = None
     stream: Flag | None = None
     stream_options: StreamOptions | None = None
-    n: Whole | None = Field(default=None, ge=1)
+    n: Whole | None = Field(default=None, ge=1, description="at most 4")
 
     max_completion_tokens: Whole | None = Field(default=None, ge=-1, le=HUGE)
-    max_tokens: Whole | None = Field(default=None, ge=-1, le=HUGE)
+    max_tokens: Whole | None = Field(
+        default=None,
+        ge=-1,
+        le=HUGE,
+        description="visible tokens; -1 is the same as nothing: `MAX_OUTPUT_TOKENS`",
+    )
     min_tokens: Whole | None = Field(default=None, ge=0, le=HUGE)
-    stop: str | list[str] | None = None
+    stop: str | list[str] | None = Field(default=None, description="at most 16 of them")
     seed: Whole | None = Field(default=None, ge=-(2**63), lt=2**63)
 
     temperature: Number | None = Field(default=None, ge=0, le=2)
@@ -183,7 +188,7 @@ class ChatBody(AnswerBody):
 
     logprobs: Flag | None = None
     top_logprobs: Whole | None = Field(default=None, ge=0, le=20)
-    modalities: list[str] | None = None
+    modalities: list[str] | None = Field(default=None, description="`text` alone")
 
     tools: list[ToolPart] | None = None
     tool_choice: str | dict[str, Any] | None = None

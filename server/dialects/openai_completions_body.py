@@ -52,11 +52,17 @@ class CompletionsBody(AnswerBody):
     """A completion request. `prompt` alone is required: a text, token ids, or several of them."""
 
     prompt: Annotated[Any, WithJsonSchema(_PROMPT_SCHEMA)]
-    suffix: str | None = None
+    suffix: str | None = Field(
+        default=None, description="by models that can fill in the middle of a text, else refused"
+    )
     echo: Flag | None = None
-    best_of: Whole | None = Field(default=None, ge=1)
-    logprobs: Whole | None = Field(default=None, ge=0, le=5)
-    skip_special_tokens: Flag | None = None
+    best_of: Whole | None = Field(
+        default=None, ge=1, description="1 or as many as `n`, and 1 in a stream"
+    )
+    logprobs: Whole | None = Field(
+        default=None, ge=0, le=5, description="without `echo`: not of the prompt's tokens"
+    )
+    skip_special_tokens: Flag | None = Field(default=None, description="true alone")
 
 
 def check_fields(body: CompletionsBody, *, strict: bool) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from pydantic import Field
 
 from server.core.messages import RawPrompt
 from server.core.request import GenerationRequest
@@ -37,9 +38,11 @@ class TokenizeBody(Wire):
     input: str | None = None
     messages: list[Any] | None = None
     return_token_strs: Flag | None = None
-    add_generation_prompt: Flag | None = None
-    parse_special: Flag | None = None
-    with_pieces: Flag | None = None
+    add_generation_prompt: Flag | None = Field(default=None, description="true alone")
+    parse_special: Flag | None = Field(default=None, description="false alone")
+    with_pieces: Flag | None = Field(
+        default=None, description="false alone; `return_token_strs` tells them"
+    )
 
 
 class DetokenizeBody(Wire):

@@ -38,7 +38,7 @@ class SimpleBody(Wire):
     model: str | None = None
     max_tokens: Whole | None = Field(default=None, ge=-1, le=HUGE)
     temperature: Number | None = Field(default=None, ge=0, le=2)
-    reasoning: str | None = None
+    reasoning: str | None = Field(default=None, description="`low`, `medium` or `high`")
     stream: Flag | None = None
     stream_format: Literal["text", "json"] | None = None
 

@@ -1,4 +1,4 @@
-"""Servers as operators of the older services would set them up, and how their clients reach them."""
+"""Servers as operators of older services would set them up, and how their clients reach them."""
 
 import json
 import re
