@@ -15,6 +15,7 @@ from server.core.events import (
     Answer,
     Event,
     Finished,
+    Part,
     PartDelta,
     PartEnded,
     PartKind,
@@ -162,23 +163,21 @@ class MessageReply:
         """The blocks of an answer, at least one: an answer that was cut while thinking is an empty
         text.
         """
-        blocks: list[dict[str, Any]] = []
-        if answer.reasoning is not None and self.style.thinking:
-            # Some clients forget thoughts that are not signed; ours name the message they are of.
-            thought = {"thinking": answer.reasoning, "signature": self.style.id}
-            blocks.append({"type": "thinking", **thought})
-        texts = [text for text in (answer.preamble, answer.text) if text is not None]
-        blocks += [{"type": "text", "text": text} for text in texts]
-        blocks += [
-            {
-                "type": "tool_use",
-                "id": call.id,
-                "name": call.name,
-                "input": arguments_object(call.arguments),
-            }
-            for call in answer.tool_calls
+        blocks = [
+            self._whole_block(part)
+            for part in answer.parts
+            if self.style.thinking or part.kind != "reasoning"
         ]
         return blocks or [{"type": "text", "text": ""}]
+
+    def _whole_block(self, part: Part) -> dict[str, Any]:
+        if part.kind == "tool_call":
+            arguments = arguments_object(part.text)
+            return {"type": "tool_use", "id": part.call_id, "name": part.name, "input": arguments}
+        if part.kind == "reasoning":
+            # Some clients forget thoughts that are not signed; ours name the message they are of.
+            return {"type": "thinking", "thinking": part.text, "signature": self.style.id}
+        return {"type": "text", "text": part.text}
 
 
 def _frame(event: dict[str, Any]) -> bytes:

@@ -34,6 +34,8 @@ Endpoint: TypeAlias = Literal["chat", "generate"]
 Clock: TypeAlias = Callable[[], datetime]
 
 _encode = msgspec.json.encode
+# Ends of lines to some clients (ollama-python's among them), and ordinary characters to JSON.
+_LINE_ENDS = tuple((chr(code).encode(), b"\\u%04x" % code) for code in (0x85, 0x2028, 0x2029))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +76,7 @@ class OllamaReply:
                 return b""
             case Finished():
                 said = _said(self.style.endpoint, "")
-                return _encode(self._last(said, "".join(self._said), event)) + b"\n"
+                return _json_line(self._last(said, "".join(self._said), event))
             case _:
                 assert_never(event)
 
@@ -86,7 +88,7 @@ class OllamaReply:
 
     def body(self, answers: Sequence[Answer]) -> bytes:
         (answer,) = answers
-        text = (answer.preamble or "") + (answer.text or "")
+        text = "".join(part.text for part in answer.parts if part.kind in ("text", "preamble"))
         thinking = answer.reasoning if self.style.thinking else None
         calls = [_call_object(index, call) for index, call in enumerate(answer.tool_calls)]
         reply = self._last(_said(self.style.endpoint, text, thinking, calls), text, answer.finished)
@@ -122,7 +124,7 @@ class OllamaReply:
         )
 
     def _line(self, said: dict[str, Any]) -> bytes:
-        return _encode({**_head(self.style), **said, "done": False}) + b"\n"
+        return _json_line({**_head(self.style), **said, "done": False})
 
     def _last(self, said: dict[str, Any], whole: str, finished: Finished) -> dict[str, Any]:
         last = {**_head(self.style), **said, "done": True}
@@ -143,6 +145,14 @@ def load_body(style: OllamaStyle, *, unload: bool) -> bytes:
 def time_text(moment: datetime) -> str:
     """A moment in UTC as Ollama writes it, but for its nanoseconds, which few clients can read."""
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _json_line(value: dict[str, Any]) -> bytes:
+    line = _encode(value)
+    for character, escaped in _LINE_ENDS:
+        if character in line:
+            line = line.replace(character, escaped)
+    return line + b"\n"
 
 
 def _head(style: OllamaStyle) -> dict[str, Any]:

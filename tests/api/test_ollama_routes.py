@@ -112,6 +112,16 @@ async def test_stream_is_lines_of_json(path: str):
     assert response.json()["done"] is True
 
 
+async def test_package_reads_characters_that_look_like_ends_of_lines():
+    text = "a\x85b\u2028c\u2029d\x0b\x0ce\x1cf\r\ng"
+    engine = ScriptedEngine(STARTED, *part(0, "text", text), finished())
+    async with client_on(engine) as client:
+        parts = [
+            part async for part in await client.chat(model=MODEL, messages=MESSAGES, stream=True)
+        ]
+    assert "".join(part.message.content for part in parts) == text
+
+
 async def test_silence_is_not_filled():
     """A blank line breaks Ollama's clients: they read every line as JSON."""
     pause = Pause()

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.contracts import check_answer
+from tests.dialects.anthropic_stream import built_message
 from tests.dialects.asking_anthropic import call
 from tests.dialects.golden_chat import answer_of, event_of
 
@@ -40,34 +41,5 @@ def test_reply_is_as_written(path: Path):
 
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
 def test_stream_builds_the_body(path: Path):
-    """What a client puts together from the events is the message that it would have got whole."""
     golden = read(path)
-    built: dict[str, Any] = {}
-    partial: dict[int, str] = {}
-    for event in golden["stream"]:
-        match event["type"]:
-            case "message_start":
-                built = dict(event["message"])
-            case "content_block_start":
-                assert event["index"] == len(built["content"])
-                built["content"].append(dict(event["content_block"]))
-            case "content_block_delta":
-                add_delta(built["content"][event["index"]], event, partial)
-            case "message_delta":
-                built |= event["delta"] | {"usage": event["usage"]}
-                built |= {"warning": event["warning"]} if "warning" in event else {}
-    for index, text in partial.items():
-        built["content"][index]["input"] = json.loads(text)
-    assert built == golden["body"]
-
-
-def add_delta(block: dict[str, Any], event: dict[str, Any], partial: dict[int, str]) -> None:
-    delta = event["delta"]
-    match delta["type"]:
-        case "input_json_delta":
-            partial[event["index"]] = partial.get(event["index"], "") + delta["partial_json"]
-        case "signature_delta":
-            block["signature"] = delta["signature"]
-        case kind:
-            field = kind.removesuffix("_delta")
-            block[field] += delta[field]
+    assert built_message(golden["stream"]) == golden["body"]
