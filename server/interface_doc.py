@@ -115,7 +115,11 @@ def _declared(body: type[BaseModel]) -> Iterator[str]:
     definitions = schema.get("$defs", {})
     fields = {info.alias or name: info for name, info in body.model_fields.items()}
     for name, value in schema["properties"].items():
-        yield _ROW.format(name=name, value=type_text(value, definitions), fate=_fate(fields[name]))
+        info = fields[name]
+        words = type_text(value, definitions)
+        # What is read by a function of ours has lost its limits on the way into the schema.
+        words += "" if "," in words else range_text(_limits(info))
+        yield _ROW.format(name=name, value=words, fate=_fate(info))
         for path, inner in subfields(name, value, definitions):
             fate = inner.get("description", "")
             yield _ROW.format(

@@ -15,6 +15,8 @@ _WORDS = {
 }
 # Objects in objects in objects are described where they are looked for: in the API's own pages.
 DEEPEST = 3
+# A limit that says nothing to people.
+HUGE = 2**31 - 1
 
 
 def type_text(schema: Schema, definitions: Schema) -> str:
@@ -38,9 +40,14 @@ def subfields(path: str, schema: Schema, definitions: Schema) -> Iterator[tuple[
 def range_text(schema: Schema) -> str:
     """A number's limits: `, 0 to 20`; nothing where there are none."""
     low, high = schema.get("minimum"), schema.get("maximum")
+    if high is not None and high >= HUGE:
+        high = None
     above, below = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
     if low is not None and high is not None:
         return f", {low} to {high}"
+    if below is not None and below > HUGE:
+        # A seed of any size.
+        return ""
     words = {"at least": low, "above": above, "at most": high, "below": below}
     limits = [f"{word} {limit}" for word, limit in words.items() if limit is not None]
     return f", {' and '.join(limits)}" if limits else ""
