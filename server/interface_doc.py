@@ -96,21 +96,28 @@ def _reference(operation: Mapping[str, Any]) -> str:
 
 
 def _body(body: type[BaseModel], others: OtherFields) -> str:
+    declared = list(_declared(body, others))
+    names = {name for name, _ in declared}
+    refused = sorted(others.refused.keys() - names)
+    ignored = sorted(others.ignored - names)
     rows = [
-        *_declared(body),
-        *(_refused(name, reason) for name, reason in sorted(others.refused.items())),
-        *(_ROW.format(name=name, value="", fate="ignored") for name in sorted(others.ignored)),
+        *(row for _, row in declared),
+        *(_ROW.format(name=name, value="", fate=_other_fate(name, others)) for name in refused),
+        *(_ROW.format(name=name, value="", fate=_other_fate(name, others)) for name in ignored),
     ]
     title = [f"## {body.__name__}", "", _one_line(body.__doc__ or "")]
     return "\n".join([*title, "", *_TABLE, *rows, ""])
 
 
-def _refused(name: str, reason: str) -> str:
-    return _ROW.format(name=name, value="", fate=f"refused: {reason}")
+def _other_fate(name: str, others: OtherFields) -> str:
+    """Of a field that is not honoured; empty for one that is."""
+    if reason := others.refused.get(name):
+        return f"refused: {reason}"
+    return "ignored" if name in others.ignored else ""
 
 
-def _declared(body: type[BaseModel]) -> Iterator[str]:
-    """A row for every field, and for those of the objects that it holds."""
+def _declared(body: type[BaseModel], others: OtherFields) -> Iterator[tuple[str, str]]:
+    """A row for every field by its name, and for those of the objects that it holds."""
     schema = body.model_json_schema(by_alias=True)
     definitions = schema.get("$defs", {})
     fields = {info.alias or name: info for name, info in body.model_fields.items()}
@@ -119,19 +126,25 @@ def _declared(body: type[BaseModel]) -> Iterator[str]:
         words = type_text(value, definitions)
         # What is read by a function of ours has lost its limits on the way into the schema.
         words += "" if "," in words else range_text(_limits(info))
-        yield _ROW.format(name=name, value=words, fate=_fate(info))
+        fate = _other_fate(name, others) or _fate(info)
+        yield name, _ROW.format(name=name, value=words, fate=fate)
         for path, inner in subfields(name, value, definitions):
-            fate = inner.get("description", "")
-            yield _ROW.format(
-                name=path,
-                value=type_text(inner, definitions),
-                fate=f"honoured: {fate}" if fate else "honoured",
+            yield (
+                path,
+                _ROW.format(
+                    name=path,
+                    value=type_text(inner, definitions),
+                    fate=_honoured(inner.get("description", "")),
+                ),
             )
 
 
 def _fate(info: FieldInfo) -> str:
-    words = "required" if info.is_required() else "honoured"
-    return f"{words}: {info.description}" if info.description else words
+    return _honoured(info.description or "", "required" if info.is_required() else "honoured")
+
+
+def _honoured(description: str, word: str = "honoured") -> str:
+    return f"{word}: {description}" if description else word
 
 
 def _limits(info: FieldInfo) -> dict[str, Any]:

@@ -22,7 +22,16 @@ _ANTHROPIC = OtherFields(ignored=anthropic_body.IGNORED, refused=anthropic_body.
 _RESPONSES = OtherFields(
     ignored=openai_responses_body.IGNORED, refused=openai_responses_body.REFUSED
 )
-_OLLAMA = OtherFields(ignored=ollama_body.IGNORED)
+_OLLAMA = OtherFields(ignored=ollama_body.IGNORED | {"keep_alive"})
+_OLLAMA_NAMED = OtherFields(ignored=_OLLAMA.ignored - {"name"})
+_GENERATE = OtherFields(
+    ignored=_OLLAMA.ignored,
+    refused={
+        "images": "the model reads text only",
+        "suffix": "the model cannot fill in the middle of a text",
+        "template": "this server writes the model's own format",
+    },
+)
 
 BODIES: Mapping[type[BaseModel], OtherFields] = {
     openai_chat_body.ChatBody: openai_chat_body.OTHER_FIELDS,
@@ -34,8 +43,8 @@ BODIES: Mapping[type[BaseModel], OtherFields] = {
     openai_tokens.TokenizeBody: openai_tokens.TOKENIZE_FIELDS,
     openai_tokens.DetokenizeBody: OtherFields(),
     ollama_body.OllamaChatBody: _OLLAMA,
-    ollama_body.OllamaGenerateBody: _OLLAMA,
-    ollama_body.OllamaShowBody: _OLLAMA,
+    ollama_body.OllamaGenerateBody: _GENERATE,
+    ollama_body.OllamaShowBody: _OLLAMA_NAMED,
     ollama_body.OllamaEmbedBody: _OLLAMA,
 }
 # Title -> option -> what becomes of it.

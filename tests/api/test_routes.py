@@ -238,6 +238,7 @@ async def test_interface_describes_the_body_of_a_request():
         "/v1/completions",
         "/v1/engines/{name}/completions",
         "/v1/responses",
+        "/v1/responses/input_tokens",
         "/v1/responses/{response_id}",
         "/v1/responses/{response_id}/input_items",
         "/v1/messages",

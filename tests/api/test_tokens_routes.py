@@ -64,6 +64,16 @@ async def test_tokens_of_a_chat_are_counted_as_elsewhere(path: str):
     assert engine.running == 0
 
 
+async def test_tokens_of_a_response_are_counted_and_nothing_is_stored():
+    engine = ScriptedEngine()
+    async with client_of(app_on(engine)) as client:
+        reply = await client.post("/v1/responses/input_tokens", json={"input": "Hi"})
+        assert reply.json() == {"object": "response.input_tokens", "input_tokens": 10}
+        assert (await client.get(f"/v1/responses/{engine.requests[0].id}")).status_code == 404
+        missing = await client.post("/v1/responses/input_tokens", json={})
+        assert missing.json()["error"]["param"] == "input"
+
+
 async def test_ids_are_text_under_every_name():
     reply = (await post("/detokenize", {"tokens": [7, 8]})).json()
     assert reply == {"prompt": "hi", "content": "hi", "text": "hi"}

@@ -70,3 +70,5 @@ def test_tokens_are_counted_as_they_are_used(client: openai.OpenAI) -> None:
     whole = client.chat.completions.create(model=MODEL, messages=messages, max_tokens=4)
     assert whole.usage is not None
     assert counted["input_tokens"] == whole.usage.prompt_tokens
+    response = client.responses.input_tokens.count(model=MODEL, input="Hello!")
+    assert response.input_tokens == whole.usage.prompt_tokens
