@@ -14,6 +14,7 @@ from fastapi import FastAPI
 
 from server import __version__, logs
 from server.api.ollama_door import OllamaDoor
+from server.hub.reference import Reference
 from server.main import create_app
 from server.settings import Settings
 from server.settings_checks import loopback
@@ -134,6 +135,8 @@ def _model(settings: Settings) -> str:
             f"{settings.model_name}: the bundled demonstration model, which knows nothing;"
             " set MODEL_PATH to a real one"
         )
+    if isinstance(settings.model_path, Reference):
+        return f"{settings.model_name}: {settings.model_path}, in {settings.download_folder}"
     return f"{settings.model_name}: {settings.model_file}"
 
 

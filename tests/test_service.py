@@ -73,6 +73,10 @@ def test_port_without_rights(monkeypatch: pytest.MonkeyPatch):
         (Settings(host="0.0.0.0", api_keys=KEYS), ["http://127.0.0.1:9/v1", "1 key (admin)"]),
         (Settings(host="::", allow_anonymous=True), ["everybody who can reach it"]),
         (Settings(model_name="mine"), ["mine: the bundled"]),
+        (
+            Settings(model_path="gpt-oss-120b", models_dir="/srv"),
+            ["gpt-oss-20b: gpt-oss-120b, in /srv\n"],
+        ),
     ],
 )
 def test_banner_tells_what_matters(settings: Settings, lines: list[str]):

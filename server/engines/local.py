@@ -6,10 +6,11 @@ A worker's death fails its own requests with one clear error and touches nobody 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import msgspec
 
@@ -20,7 +21,7 @@ from server.core.request import GenerationRequest
 from server.engines.allowance import GenerationLimits
 from server.engines.generation import generate, tokenize
 from server.engines.link import Ending, WorkerLink
-from server.engines.session import Session
+from server.engines.session import Session, card_of
 from server.formats.base import Format
 from server.formats.raw import spelt
 from server.formats.vocabulary import Vocabulary
@@ -30,6 +31,11 @@ log = logging.getLogger(__name__)
 
 # Tokenising is CPU work that releases the GIL only now and then: more threads would not help.
 TOKENISER_THREADS = 2
+# Whoever asks while the model is still being downloaded need not wait: that takes minutes.
+OBTAIN_RETRY_S = 30.0
+
+# Brings the model's file here: its path, and meanwhile sentences on how far that is.
+Obtain: TypeAlias = Callable[[Callable[[str], None]], Awaitable[str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +59,19 @@ class LocalOptions:
 
 class LocalEngine:
     """`core.ports.Engine` over one worker process. `make_format` may raise ValueError for a
-    vocabulary it cannot speak; its sentence becomes the engine's error.
+    vocabulary it cannot speak; its sentence becomes the engine's error. So does the ServerError of
+    `obtain`, which is called first where the model's file may have to be brought here.
     """
 
-    def __init__(self, options: LocalOptions, make_format: Callable[[Vocabulary], Format]) -> None:
+    def __init__(
+        self,
+        options: LocalOptions,
+        make_format: Callable[[Vocabulary], Format],
+        obtain: Obtain | None = None,
+    ) -> None:
         self._options = options
         self._make_format = make_format
+        self._obtain = obtain
         self._threads = ThreadPoolExecutor(TOKENISER_THREADS, thread_name_prefix="tokenise")
         self._state: EngineState = "stopped"
         self._detail = ""
@@ -119,39 +132,39 @@ class LocalEngine:
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
         session = await self._ready()
-        async with aclosing(
-            generate(session, request, self._options.limits, self._threads)
-        ) as events:
+        stream = generate(session, request, self._options.limits, self._threads)
+        async with aclosing(stream) as events:
             async for event in events:
                 yield event
 
     async def _ready(self) -> Session:
+        if self._obtain is not None:
+            raise self._not_ready(OBTAIN_RETRY_S)
         try:
             await asyncio.wait_for(self._settled.wait(), self._options.ready_wait_s)
         except asyncio.TimeoutError:
-            raise self._not_ready() from None
+            raise self._not_ready(self._options.ready_wait_s) from None
         if self._session is None:
-            raise self._not_ready()
+            raise self._not_ready(self._options.ready_wait_s)
         return self._session
 
-    def _not_ready(self) -> ServerError:
+    def _not_ready(self, retry_after: float) -> ServerError:
         name = self._options.name
         if self._state in ("loading", "restarting"):
             return ServerError(
                 "loading",
                 f"The model {name} is being loaded ({self._detail or 'starting'}); try again soon.",
-                retry_after=self._options.ready_wait_s,
+                retry_after=retry_after,
             )
         return _failed(f"The model {name} cannot answer: {self._detail or self._state}")
 
-    # --- the worker's life ---------------------------------------------------------------------
-
     async def _supervise(self) -> None:
-        """Start the worker, and again when it dies, until it is known to be hopeless."""
+        """Obtain the model, start the worker, and again when it dies, until that is hopeless."""
         backoff = self._options.backoff_s
+        hopeless = await self._obtain_model()
         while True:
             born = time.monotonic()
-            hopeless = await self._live()
+            hopeless = hopeless or await self._live()
             if hopeless is not None:
                 self._enter("failed", hopeless)
                 log.error("model %s: %s", self._options.name, hopeless)
@@ -161,6 +174,19 @@ class LocalEngine:
             log.warning("model %s: starting again in %.1f s", self._options.name, backoff)
             await asyncio.sleep(backoff)
             backoff = min(2 * backoff, self._options.backoff_limit_s)
+
+    async def _obtain_model(self) -> str | None:
+        """Returns why it cannot be had, if it cannot."""
+        if self._obtain is None:
+            return None
+        try:
+            path = await self._obtain(lambda detail: self._enter("loading", detail))
+        except ServerError as error:
+            return error.message
+        model = msgspec.structs.replace(self._options.model, path=path)
+        self._options, self._obtain = replace(self._options, model=model), None
+        self._enter("loading", "")
+        return None
 
     async def _live(self) -> str | None:
         """One worker's life, from start to death. Returns a reason not to try another, if any."""
@@ -226,7 +252,7 @@ class LocalEngine:
             )
         except ValueError as error:
             return str(error)
-        self._card = replace(_card(loaded), demonstration=self._options.demonstration)
+        self._card = replace(card_of(loaded), demonstration=self._options.demonstration)
         self._session = Session(link, self._card, vocabulary, text_format)
         self._enter("ready", " ".join(loaded.notes))
         log.info("model %s is ready: %s", self._options.name, loaded.description)
@@ -272,16 +298,3 @@ def _may_recover(ending: Ending) -> bool:
     outside. What llama.cpp aborts on, it aborts on again.
     """
     return ending.cause.startswith("killed by SIGKILL") or ending.cause.endswith("SIGTERM")
-
-
-def _card(loaded: Loaded) -> ModelCard:
-    return ModelCard(
-        architecture=loaded.architecture,
-        description=loaded.description,
-        context_length=loaded.context_length,
-        training_context_length=loaded.training_context_length,
-        parameters=loaded.parameters,
-        size_bytes=loaded.size_bytes,
-        slots=loaded.slots,
-        vocabulary_size=len(loaded.tokens),
-    )
