@@ -171,7 +171,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--only", default=",".join(load.SCENARIOS), help="names, comma-separated")
     parser.add_argument(
-        "--update", action="store_true", help="replace these scenarios in the results that are there"
+        "--update",
+        action="store_true",
+        help="replace these scenarios in earlier results",
     )
     parser.add_argument("--out", type=Path, help="default: bench/results/NAME.json")
     args = parser.parse_args()

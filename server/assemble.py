@@ -8,7 +8,7 @@ from server.core.ports import Engine
 from server.engines.embedder import LocalEmbedder
 from server.engines.local import LocalEngine, LocalOptions
 from server.engines.supervision import Obtain
-from server.formats.harmony import HarmonyFormat
+from server.formats.harmony import gpt_oss_format
 from server.hub.reference import Reference
 from server.registry import GPT_OSS_ALIASES, EmbedderEntry, Entry, Registry
 from server.settings import Settings
@@ -25,7 +25,8 @@ def registry(settings: Settings) -> Registry:
         aliases=GPT_OSS_ALIASES,
     )
     default = settings.default_model or settings.model_name
-    return Registry([entry], default, _embedder(settings, now))
+    forgiving = settings.unknown_model == "default"
+    return Registry([entry], default, _embedder(settings, now), forgiving=forgiving)
 
 
 def _embedder(settings: Settings, now: int) -> EmbedderEntry | None:
@@ -44,7 +45,7 @@ def _local(settings: Settings) -> Engine:
         demonstration=settings.demonstration,
     )
     obtain = _obtain(settings, settings.model_path)
-    return LocalEngine(options, lambda vocabulary: HarmonyFormat(vocabulary, _today), obtain)
+    return LocalEngine(options, lambda vocabulary: gpt_oss_format(vocabulary, _today), obtain)
 
 
 def _obtain(settings: Settings, model: Path | Reference | None) -> Obtain | None:

@@ -24,6 +24,12 @@ class Entry:
     created: int
     aliases: tuple[str, ...] = ()
 
+    @property
+    def told_names(self) -> tuple[str, ...]:
+        """The names to tell people: its own, and those of its aliases that Ollama's users write."""
+        tagged = (alias for alias in self.aliases if ":" in alias and not alias.endswith(":latest"))
+        return tuple(dict.fromkeys((self.name, *tagged)))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbedderEntry:
@@ -55,12 +61,18 @@ class ResolvedEmbedder:
 
 
 class Registry:
-    """The served models. `default` is the name that answers when a request names none. The
-    `embedder` makes the embeddings, whichever model that writes they are asked of.
+    """The served models. `default` is the name that answers when a request names none, and with
+    `forgiving` when it names one that is not served. The `embedder` makes the embeddings, whichever
+    model that writes they are asked of.
     """
 
     def __init__(
-        self, entries: Sequence[Entry], default: str, embedder: EmbedderEntry | None = None
+        self,
+        entries: Sequence[Entry],
+        default: str,
+        embedder: EmbedderEntry | None = None,
+        *,
+        forgiving: bool = False,
     ) -> None:
         self._entries = list(entries)
         self._embedder = embedder
@@ -70,6 +82,7 @@ class Registry:
         if embedder is not None and (twice := _names(embedder) & self._names.keys()):
             raise ValueError(f"the name {min(twice)} stands for two models")
         self._default = default
+        self._forgiving = forgiving
 
     def entries(self) -> list[Entry]:
         """The models that write."""
@@ -78,6 +91,10 @@ class Registry:
     def served(self) -> list[Entry | EmbedderEntry]:
         """All models."""
         return [*self._entries, *([self._embedder] if self._embedder else [])]
+
+    @property
+    def default_name(self) -> str:
+        return self._default
 
     def default(self) -> Entry:
         return self._names[self._default.lower()]
@@ -121,6 +138,9 @@ class Registry:
         for effort in get_args(Effort):
             if suffix.lower() == effort and (entry := self._names.get(base.lower())):
                 return Resolved(entry=entry, asked=name, effort=effort)
+        if self._forgiving:
+            # Echoed is the name of what really answers.
+            return Resolved(entry=self.default(), asked=self._default, effort=None)
         raise ServerError(
             "model_not_found",
             f"The model {name[:100]!r} does not exist here; this server has {self._known()}.",

@@ -12,10 +12,12 @@ from server.settings_embedding import EmbeddingSettings
 from server.settings_model import ModelSettings
 from server.settings_values import (
     AUTO_BYTES,
+    AllowedOrigins,
     Bytes,
     DefaultEffort,
     Folder,
     GpuLayers,
+    HealthWord,
     Keys,
     KeysFromFile,
     Level,
@@ -24,6 +26,7 @@ from server.settings_values import (
     Size,
     SizeOrAuto,
     Speculation,
+    UnknownModel,
     setting,
 )
 
@@ -55,6 +58,11 @@ class Settings(ModelSettings, EmbeddingSettings, BaseSettings):
         example="gpt-oss-20b",
         pattern=r"^\S+$",
         expected="a name without spaces",
+    )
+    unknown_model: UnknownModel = setting(
+        "refuse",
+        "What a request gets that names a model which is not served: refuse (404) or default (the"
+        " default model, whose name the answer then tells).",
     )
     context_length: int = setting(
         8192,
@@ -171,6 +179,10 @@ class Settings(ModelSettings, EmbeddingSettings, BaseSettings):
     reasoning_alias: bool = setting(
         True, "Send the model's reasoning as reasoning_content too, beside reasoning."
     )
+    completions_as_chat: bool = setting(
+        False,
+        "Ask the prompts of /v1/completions as a user's messages instead of writing on after them.",
+    )
     strict_params: bool = setting(
         False, "Refuse request fields that this server does not know, instead of ignoring them."
     )
@@ -221,6 +233,15 @@ class Settings(ModelSettings, EmbeddingSettings, BaseSettings):
         example="/gpt",
         pattern=r"^(/\S*[^/\s])?$",
         expected="a path like /gpt, without a slash at its end",
+    )
+    cors_allow_origins: AllowedOrigins | None = setting(
+        None,
+        "Origins whose web pages may ask this server from a browser, with commas between them; *:"
+        " all; unset: none.",
+        example="https://chat.example.com,http://localhost:5173",
+    )
+    health_status_text: HealthWord = setting(
+        "ok", "What /health says when the model can answer: ok or healthy."
     )
     sse_ping_seconds: float = setting(
         15.0,

@@ -70,6 +70,7 @@ def generation_limits(settings: Settings) -> GenerationLimits:
 
 def api_options(settings: Settings) -> ApiOptions:
     """What the HTTP side needs to know."""
+    origins = settings.cors_allow_origins
     return ApiOptions(
         version=__version__,
         max_body_bytes=settings.max_body_bytes,
@@ -79,6 +80,9 @@ def api_options(settings: Settings) -> ApiOptions:
         output_tokens_limit=settings.output_tokens_limit,
         strict_params=settings.strict_params,
         reasoning_alias=settings.reasoning_alias,
+        completions_as_chat=settings.completions_as_chat,
+        health_text=settings.health_status_text,
+        cors_origins=origins.urls if origins else (),
         responses=StoreLimits(
             count=settings.responses_store_count,
             bytes=settings.responses_store_bytes.bytes,

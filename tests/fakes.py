@@ -2,7 +2,7 @@
 
 import asyncio
 import struct
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -98,10 +98,15 @@ class ScriptedEngine:
     def card(self) -> ModelCard | None:
         return self._card
 
-    async def count(self, request: GenerationRequest) -> int:
+    async def tokenize(self, request: GenerationRequest) -> tuple[int, ...]:
         self._check()
         self.requests.append(request)
-        return USAGE.prompt_tokens
+        return tuple(range(USAGE.prompt_tokens))
+
+    async def detokenize(self, tokens: Sequence[int]) -> tuple[bytes, ...]:
+        """A token is a letter here."""
+        self._check()
+        return tuple(b"%c" % (ord("a") + token % 26) for token in tokens)
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
         self._check()

@@ -60,6 +60,8 @@ TOP = frozenset(
         "__main__",
         "assemble",
         "cli",
+        "interface_doc",
+        "interface_types",
         "main",
         "pull",
         "service",

@@ -24,7 +24,7 @@ from server.settings_slices import (
     sampling,
 )
 from server.settings_table import shown
-from server.settings_values import Size
+from server.settings_values import Origins, Size
 from server.worker.embedding.messages import EmbedderOptions
 from server.worker.messages import PrefixOptions
 
@@ -40,6 +40,16 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
 
 # Variable, a good text and the value that it means.
 GOOD = [
+    ("UNKNOWN_MODEL", "Default", "default"),
+    ("COMPLETIONS_AS_CHAT", "1", True),
+    ("HEALTH_STATUS_TEXT", "Healthy", "healthy"),
+    ("CORS_ALLOW_ORIGINS", "*", Origins(("*",))),
+    (
+        "CORS_ALLOW_ORIGINS",
+        "https://A.b/, http://localhost:3000,,",
+        Origins(("https://a.b", "http://localhost:3000")),
+    ),
+    ("CORS_ALLOW_ORIGINS", "app://obsidian.md", Origins(("app://obsidian.md",))),
     ("MODEL_NAME", "my-model", "my-model"),
     ("DEFAULT_MODEL", "gpt-oss:20b", "gpt-oss:20b"),
     ("CONTEXT_LENGTH", "131072", 131072),
@@ -106,6 +116,11 @@ GOOD = [
 
 # Variable, a bad text and the whole sentence about it after the variable's name.
 BAD = [
+    ("UNKNOWN_MODEL", "first", '"first" is not one of refuse, default; set UNKNOWN_MODEL=refuse'),
+    ("COMPLETIONS_AS_CHAT", "y/n", '"y/n" is not 1 or 0 (or true, false, on, off)'),
+    ("HEALTH_STATUS_TEXT", "fine", '"fine" is not one of ok, healthy; set HEALTH_STATUS_TEXT=ok'),
+    ("CORS_ALLOW_ORIGINS", "https://a.b,c.d", '"c.d" is not an origin; write https://chat.'),
+    ("CORS_ALLOW_ORIGINS", "https://a.b/chat", '"https://a.b/chat" is not an origin; write'),
     ("MODELS_DIR", __file__, f"{__file__} is not a folder; name one"),
     ("HF_ENDPOINT", "hf.co", '"hf.co" is not a URL; set HF_ENDPOINT=https://huggingface.co'),
     ("HF_TOKEN", "hf_secret token", "this is no token: it has spaces or foreign letters; copy it"),
@@ -477,6 +492,12 @@ def test_api_gets_its_slice():
     options = api_options(Settings(max_body_bytes=5000, output_tokens_limit=9, strict_params=True))
     assert (options.max_body_bytes, options.output_tokens_limit) == (5000, 9)
     assert (options.strict_params, options.reasoning_alias) == (True, True)
+    settings = Settings(
+        completions_as_chat=True, health_status_text="healthy", cors_allow_origins="https://a.b"
+    )
+    options = api_options(settings)
+    assert (options.completions_as_chat, options.health_text) == (True, "healthy")
+    assert options.cors_origins == ("https://a.b",)
     assert options.version == __version__
     assert api_options(Settings()) == ApiOptions(version=__version__)
 

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 
 from server.api import (
     chat,
+    completions,
     embeddings,
     errors,
     messages,
@@ -14,38 +15,19 @@ from server.api import (
     ollama,
     ollama_embed,
     responses,
+    simple,
     system,
+    tokens,
 )
+from server.api.bodies import BODIES
+from server.api.cors import allow_origins
 from server.api.deps import Service
 from server.api.middleware import BodyLimit, RequestId, TidyPath
 from server.api.openapi import describe
 from server.api.options import ApiOptions
 from server.auth.keys import KeyTable
-from server.dialects.anthropic_body import CountBody, MessagesBody
-from server.dialects.ollama_body import (
-    OllamaChatBody,
-    OllamaEmbedBody,
-    OllamaGenerateBody,
-    OllamaShowBody,
-)
-from server.dialects.openai_chat_body import ChatBody
-from server.dialects.openai_embeddings import EmbeddingsBody
-from server.dialects.openai_responses_body import ResponsesBody
 from server.registry import Registry
 from server.response_store import ResponseStore
-
-# The bodies that routes read by themselves, for the description of the interface.
-BODIES = (
-    ChatBody,
-    ResponsesBody,
-    EmbeddingsBody,
-    MessagesBody,
-    CountBody,
-    OllamaChatBody,
-    OllamaGenerateBody,
-    OllamaShowBody,
-    OllamaEmbedBody,
-)
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -68,17 +50,36 @@ def build(
         options=options,
         responses=ResponseStore(options.responses),
     )
-    routers = (chat.router, responses.router, messages.router, embeddings.router, models.router)
-    for router in routers:
-        app.include_router(router, prefix="/v1")
-        app.include_router(router, include_in_schema=False)
-    app.include_router(ollama.router)
-    app.include_router(ollama_embed.router)
-    app.include_router(system.router)
+    _add_routes(app)
     errors.install(app)
     describe(app, *BODIES)
     # The last one added is the outermost: even a refused body gets a request id.
     app.add_middleware(TidyPath)
     app.add_middleware(BodyLimit, max_bytes=options.max_body_bytes)
+    allow_origins(app, options.cors_origins)
     app.add_middleware(RequestId)
     return app
+
+
+def _add_routes(app: FastAPI) -> None:
+    """The order decides where two routes fit: what begins with /chat may name a model."""
+    app.include_router(models.union)
+    for router in (
+        chat.router,
+        tokens.counts,
+        completions.router,
+        responses.router,
+        messages.router,
+        embeddings.router,
+        models.router,
+    ):
+        app.include_router(router, prefix="/v1")
+        app.include_router(router, include_in_schema=False)
+    app.include_router(tokens.router)
+    # Where llama-cpp-python's and others' clients look for them.
+    for prefix in ("/v1", "/extras"):
+        app.include_router(tokens.router, prefix=prefix, include_in_schema=False)
+    app.include_router(simple.router)
+    app.include_router(ollama.router)
+    app.include_router(ollama_embed.router)
+    app.include_router(system.router)

@@ -31,12 +31,14 @@ async def authenticated(request: Request) -> Principal:
     return service(request).keys.authenticate(request.headers)
 
 
-def allowed(permission: Permission) -> Callable[[Request], Awaitable[Principal]]:
-    """A dependency: who is asking. Errors: ServerError unauthenticated, forbidden."""
+def allowed(*permissions: Permission) -> Callable[[Request], Awaitable[Principal]]:
+    """A dependency: who is asking, with any of these permissions. Errors: ServerError
+    unauthenticated, forbidden.
+    """
 
     async def principal(request: Request) -> Principal:
         who = await authenticated(request)
-        who.require(permission)
+        who.require(*permissions)
         return who
 
     return principal

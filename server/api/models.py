@@ -4,10 +4,23 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from server.api.deps import authenticated, service
+from server.api.ollama import listed
+from server.dialects.ollama_models import tag_objects
 from server.dialects.openai_models import ListedModel, model_body, models_body
 from server.registry import EmbedderEntry, Entry
 
 router = APIRouter(tags=["models"], dependencies=[Depends(authenticated)])
+union = APIRouter(tags=["models"], dependencies=[Depends(authenticated)])
+
+
+@union.head("/models", include_in_schema=False)
+@union.get("/models", summary="List the models, also in Ollama's words", response_class=Response)
+async def list_models_twice(request: Request) -> Response:
+    """OpenAI's list, and beside it Ollama's: for clients whose base URL ends before /v1."""
+    entries = service(request).registry.entries()
+    own = [_listed(entry.name, entry) for entry in entries]
+    body = models_body(own, {"models": tag_objects(listed(request))})
+    return Response(body, media_type="application/json")
 
 
 @router.head("/models", include_in_schema=False)

@@ -60,7 +60,7 @@ async def generate(request: Request, who: Chatter) -> Response:
 )
 async def tags(request: Request) -> Response:
     """Every model, a row for each of its names that has a tag."""
-    return _json(ollama_models.tags_body(_listed(request)))
+    return _json(ollama_models.tags_body(listed(request)))
 
 
 @router.get(
@@ -68,7 +68,7 @@ async def tags(request: Request) -> Response:
 )
 async def ps(request: Request) -> Response:
     """The models that are in memory."""
-    return _json(ollama_models.ps_body(_listed(request, loaded=True)))
+    return _json(ollama_models.ps_body(listed(request, loaded=True)))
 
 
 @router.post(
@@ -151,7 +151,8 @@ def _loaded(entry: Entry | EmbedderEntry) -> ModelCard:
     raise ServerError("loading", f"The model {entry.name} is being loaded; try again soon.")
 
 
-def _listed(request: Request, *, loaded: bool = False) -> list[OllamaModel]:
+def listed(request: Request, *, loaded: bool = False) -> list[OllamaModel]:
+    """Every model, once for each of its names that has a tag; with `loaded` those in memory."""
     return [
         _model(name, entry)
         for entry in service(request).registry.served()

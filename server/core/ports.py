@@ -2,7 +2,7 @@
 behind it.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -96,9 +96,15 @@ class Backend(Protocol):
 class Engine(Backend, Protocol):
     """Something that answers requests."""
 
-    async def count(self, request: GenerationRequest) -> int:
-        """The tokens of its prompt, without answering it. Errors: ServerError of kind invalid,
+    async def tokenize(self, request: GenerationRequest) -> tuple[int, ...]:
+        """The ids of its prompt, without answering it. Errors: ServerError of kind invalid,
         loading, engine_failed.
+        """
+        ...
+
+    async def detokenize(self, tokens: Sequence[int]) -> tuple[bytes, ...]:
+        """The bytes that each token stands for, of a control token its name. Errors: as of
+        `tokenize`.
         """
         ...
 

@@ -67,7 +67,12 @@ def version_body(version: str) -> bytes:
 
 def tags_body(models: Sequence[OllamaModel]) -> bytes:
     """The models there are."""
-    listed = [
+    return msgspec.json.encode({"models": tag_objects(models)})
+
+
+def tag_objects(models: Sequence[OllamaModel]) -> list[dict[str, Any]]:
+    """One a model."""
+    return [
         _identity(model)
         | {
             "modified_at": _modified_at(model),
@@ -76,7 +81,6 @@ def tags_body(models: Sequence[OllamaModel]) -> bytes:
         }
         for model in models
     ]
-    return msgspec.json.encode({"models": listed})
 
 
 def ps_body(models: Sequence[OllamaModel]) -> bytes:

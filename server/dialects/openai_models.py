@@ -1,6 +1,6 @@
 """OpenAI's words for the served models. Knows neither where they come from nor their engines."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,10 +31,10 @@ def model_body(model: ListedModel) -> bytes:
     return msgspec.json.encode(_model_object(model))
 
 
-def models_body(models: Sequence[ListedModel]) -> bytes:
-    return msgspec.json.encode(
-        {"object": "list", "data": [_model_object(model) for model in models]}
-    )
+def models_body(models: Sequence[ListedModel], more: Mapping[str, Any] | None = None) -> bytes:
+    """The list; `more` is what other systems' clients look for beside it."""
+    data = [_model_object(model) for model in models]
+    return msgspec.json.encode({"object": "list", "data": data, **(more or {})})
 
 
 def _model_object(model: ListedModel) -> dict[str, Any]:

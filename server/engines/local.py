@@ -4,7 +4,7 @@ the two make together.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -13,11 +13,12 @@ from server.core.events import Event
 from server.core.ports import EngineStatus, ModelCard
 from server.core.request import GenerationRequest
 from server.engines.allowance import GenerationLimits
-from server.engines.generation import count, generate
+from server.engines.generation import generate, tokenize
 from server.engines.link import WorkerLink
 from server.engines.session import Session, card_of
 from server.engines.supervision import Obtain, Supervision, SupervisionOptions
 from server.formats.base import Format
+from server.formats.raw import spelt
 from server.formats.vocabulary import Vocabulary
 from server.worker.embedding.messages import EmbedderLoaded
 from server.worker.messages import Loaded
@@ -86,8 +87,11 @@ class LocalEngine:
         await self._supervision.settle()
         return self.status()
 
-    async def count(self, request: GenerationRequest) -> int:
-        return await count(await self._supervision.ready(), request, self._threads)
+    async def tokenize(self, request: GenerationRequest) -> tuple[int, ...]:
+        return await tokenize(await self._supervision.ready(), request, self._threads)
+
+    async def detokenize(self, tokens: Sequence[int]) -> tuple[bytes, ...]:
+        return spelt(tokens, (await self._supervision.ready()).vocabulary)
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
         session = await self._supervision.ready()

@@ -62,7 +62,7 @@ def requests(draw: st.DrawFn) -> GenerationRequest:
     )
     return GenerationRequest(
         id="any",
-        conversation=conversation,
+        prompt=conversation,
         output=None if is_begun else draw(output),
         effort=draw(st.sampled_from([None, "low"])),
         max_tokens=draw(st.none() | st.integers(1, 30)),
