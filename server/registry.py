@@ -163,5 +163,7 @@ class Registry:
         return ", ".join(entry.name for entry in self.served())
 
 
-def _names(entry: Entry | EmbedderEntry) -> set[str]:
-    return {name.lower() for name in (entry.name, *entry.aliases)}
+def _names(entry: Entry | EmbedderEntry) -> frozenset[str]:
+    """Everything that it is called, in lower case; what has no tag may have Ollama's."""
+    names = {name.lower() for name in (entry.name, *entry.aliases)}
+    return frozenset(names | {f"{name}:latest" for name in names if ":" not in name})

@@ -3,6 +3,7 @@ be followed is not known here.
 """
 
 from collections.abc import Mapping
+from math import ulp
 from typing import Any
 
 from server.formats.json_schema_faults import SchemaFault, child
@@ -36,6 +37,8 @@ MAX_PROPERTIES = 500
 # Each is compared with each.
 MAX_PATTERN_PROPERTIES = 50
 MAX_VALUES = 5000
+# Of a number from a whole one that is excluded.
+LEAST_DISTANCE = 1e-9
 
 
 class Rewriter:
@@ -101,7 +104,7 @@ class Rewriter:
             case "minProperties" | "maxProperties":
                 written[key] = count(key, value, at)
             case "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum":
-                written[key] = number(value, at)
+                _bound(written, key, number(value, at))
             case "multipleOf":
                 written[key] = factor(value, at)
                 self.factors.append(written[key])
@@ -228,6 +231,18 @@ def _check_minimum(written: dict[str, Any], path: str) -> None:
             "minProperties is at most one more than the properties that are required;"
             " name them in required.",
         )
+
+
+def _bound(written: dict[str, Any], key: str, value: int | float) -> None:
+    """Note a bound of a number. The matcher takes a whole number that is excluded for included
+    where no other lies within the bounds: it is left out with its next neighbours instead.
+    """
+    is_lower = key in ("minimum", "exclusiveMinimum")
+    if key.startswith("exclusive") and value == int(value):
+        distance = 1 if written.get("type") == "integer" else max(LEAST_DISTANCE, ulp(value))
+        key, value = ("minimum", value + distance) if is_lower else ("maximum", value - distance)
+    strictest = max if is_lower else min
+    written[key] = strictest(written[key], value) if key in written else value
 
 
 def _names(value: object, at: str) -> list[str]:

@@ -166,7 +166,8 @@ def open_webui_finds_ollama(sites: Sites) -> None:
     assert lines[-1]["done"]
     assert lines[-1]["eval_duration"] > 0
     assert sites.open.get("/v1/models").json()["data"]
-    assert sites.open.post(CHAT, body | {"options": None, "max_tokens": 4}).is_success
+    reply = sites.open.post(CHAT, body | {"options": None, "max_tokens": 4})
+    assert reply.is_success, reply.text
 
 
 ROWS = {

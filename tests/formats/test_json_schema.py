@@ -151,8 +151,12 @@ def test_patterns_of_ecmascript_pass(pattern: str):
             {"type": "array", "prefixItems": [{"type": "null"}], "items": False},
         ),
         (
-            {"type": "number", "minimum": 0, "exclusiveMinimum": True, "exclusiveMaximum": False},
-            {"type": "number", "exclusiveMinimum": 0},
+            {"type": "number", "minimum": 0.5, "exclusiveMinimum": True},
+            {"type": "number", "exclusiveMinimum": 0.5},
+        ),
+        (
+            {"type": "integer", "minimum": 0, "exclusiveMinimum": True, "exclusiveMaximum": False},
+            {"type": "integer", "minimum": 1},
         ),
         ({"type": "array", "uniqueItems": False}, {"type": "array"}),
         (
