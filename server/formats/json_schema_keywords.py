@@ -161,6 +161,11 @@ def factor(value: object, path: str) -> int | float:
     return step
 
 
+def whole_of(step: int | float) -> int:
+    """The digits of a multipleOf without the point: 25 of 0.25."""
+    return int("".join(map(str, Decimal(repr(step)).as_tuple().digits)))
+
+
 def values(listed: object, path: str) -> list[Any]:
     """The values of an enum. Errors: SchemaFault."""
     if not isinstance(listed, list | tuple) or not listed:

@@ -19,6 +19,7 @@ from server.formats.json_schema_keywords import (
     types_of,
     unsupported,
     values,
+    whole_of,
 )
 from server.formats.json_schema_references import References
 from server.formats.json_schema_strings import (
@@ -36,6 +37,7 @@ MAX_PROPERTIES = 500
 # Each is compared with each.
 MAX_PATTERN_PROPERTIES = 50
 MAX_VALUES = 5000
+MAX_FACTORS = 20_000
 
 
 class Rewriter:
@@ -103,8 +105,7 @@ class Rewriter:
             case "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum":
                 written[key] = number(value, at)
             case "multipleOf":
-                written[key] = factor(value, at)
-                self.factors.append(written[key])
+                written[key] = self._factor(value, at)
             case "enum":
                 written[key] = self._counted(values(value, at), at)
             case "const":
@@ -165,6 +166,14 @@ class Rewriter:
         if self._values > MAX_VALUES:
             raise SchemaFault(at, f"A schema lists at most {MAX_VALUES} values in its enums.")
         return listed
+
+    def _factor(self, value: object, at: str) -> int | float:
+        step = factor(value, at)
+        self.factors.append(step)
+        # The matcher remembers every remainder of each.
+        if sum(whole_of(each) for each in self.factors) > MAX_FACTORS:
+            raise SchemaFault(at, f"A schema's multipleOf add up to {MAX_FACTORS} at most.")
+        return step
 
     def _pattern(self, written: dict[str, Any], pattern: object, at: str) -> None:
         for each in _patterns(plain_text(pattern, at), at):

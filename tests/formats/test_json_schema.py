@@ -293,6 +293,7 @@ def wide_all_of(count: int) -> Any:
         ({"properties": {f"p{i}": {} for i in range(501)}}, "at most 500 properties"),
         ({"anyOf": [{"const": i} for i in range(2001)]}, "at most 2000 schemas"),
         ({"patternProperties": {f"^{i}$": {} for i in range(51)}}, "at most 50 patterns"),
+        ({"prefixItems": [{"multipleOf": 9999}] * 3}, "add up to 20000 at most"),
         ({"enum": list(range(5001))}, "at most 5000 values"),
         ({"enum": ["x" * MAX_BYTES]}, f"at most {MAX_BYTES} characters"),
         (wide_all_of(12), "too large"),
