@@ -55,6 +55,7 @@ class Rewriter:
         self.combines = False
         self._references = references
         self._values = 0
+        self._remainders = 0
 
     def rewrite(self, schema: object, path: str, depth: int = 0) -> Any:
         """A schema as the matcher understands it: an object or a boolean."""
@@ -170,8 +171,9 @@ class Rewriter:
     def _factor(self, value: object, at: str) -> int | float:
         step = factor(value, at)
         self.factors.append(step)
+        self._remainders += whole_of(step)
         # The matcher remembers every remainder of each.
-        if sum(whole_of(each) for each in self.factors) > MAX_FACTORS:
+        if self._remainders > MAX_FACTORS:
             raise SchemaFault(at, f"A schema's multipleOf add up to {MAX_FACTORS} at most.")
         return step
 
