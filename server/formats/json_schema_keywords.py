@@ -195,6 +195,17 @@ def plain_value(value: object, path: str, depth: int = 0) -> Any:
             raise SchemaFault(path, "This is no JSON value.")
 
 
+def size_of(value: Any) -> int:
+    """The values in a JSON value, itself among them."""
+    match value:
+        case dict():
+            return 1 + sum(map(size_of, value.values()))
+        case list():
+            return 1 + sum(map(size_of, value))
+        case _:
+            return 1
+
+
 def plain_text(value: object, path: str) -> str:
     """A string that can be written as UTF-8. Errors: SchemaFault."""
     if not isinstance(value, str):

@@ -16,6 +16,7 @@ from server.formats.json_schema_keywords import (
     number,
     plain_text,
     plain_value,
+    size_of,
     types_of,
     unsupported,
     values,
@@ -110,7 +111,7 @@ class Rewriter:
             case "enum":
                 written[key] = self._counted(values(value, at), at)
             case "const":
-                written[key] = plain_value(value, at)
+                written[key] = self._counted([plain_value(value, at)], at)[0]
             case "required":
                 written[key] = _names(value, at)
             case "pattern":
@@ -163,9 +164,9 @@ class Rewriter:
             self.choices.append((holder, at))
 
     def _counted(self, listed: list[Any], at: str) -> list[Any]:
-        self._values += len(listed)
+        self._values += sum(map(size_of, listed))
         if self._values > MAX_VALUES:
-            raise SchemaFault(at, f"A schema lists at most {MAX_VALUES} values in its enums.")
+            raise SchemaFault(at, f"A schema lists at most {MAX_VALUES} values.")
         return listed
 
     def _factor(self, value: object, at: str) -> int | float:

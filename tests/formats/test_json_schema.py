@@ -295,6 +295,7 @@ def wide_all_of(count: int) -> Any:
         ({"patternProperties": {f"^{i}$": {} for i in range(51)}}, "at most 50 patterns"),
         ({"prefixItems": [{"multipleOf": 9999}] * 3}, "add up to 20000 at most"),
         ({"enum": list(range(5001))}, "at most 5000 values"),
+        ({"const": [{"a": 1}] * 2500}, "at most 5000 values"),
         ({"enum": ["x" * MAX_BYTES]}, f"at most {MAX_BYTES} characters"),
         (wide_all_of(12), "too large"),
     ],

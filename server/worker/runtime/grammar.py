@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 # llguidance's errors: where in a text that the client never saw, and what the matcher looked like.
 PLACE = re.compile(r"^at \d+\(\d+\): (failed to compile JSON schema: )?")
-DUMP = re.compile(r"\n\s*\d+ \| |\s*<state>|\s*<non-verbose/>")
+DUMP = re.compile(r"\n\s*\d+ \| |\s*<state>|\s*<non-verbose/>|; either increase limits")
 DEAD_END = "NoExtension"
 NOTHING = "The grammar leads nowhere: nothing matches it."
 

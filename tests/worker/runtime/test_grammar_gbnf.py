@@ -181,7 +181,7 @@ ITEMS = st.recursive(
 )
 
 
-@settings(relaxed, max_examples=200)
+@settings(relaxed, max_examples=100)
 @given(st.tuples(ITEMS, ITEMS, ITEMS), seeds)
 def test_any_grammar_is_followed_or_refused(tiny: Walker, items: tuple[str, str, str], seed: int):
     text = "\n".join(
