@@ -68,7 +68,8 @@ LIMITS = {
 }
 # Beyond, whole numbers are no longer told apart: the matcher reads them as 64-bit floats.
 MAX_NUMBER = 2**53
-MAX_DECIMALS = 15
+# And so with more digits: it reads decimals exactly only as long as they are short.
+MAX_DIGITS = 15
 MAX_VALUE_DEPTH = 20
 # The matcher remembers every remainder.
 MAX_FACTOR = 10_000
@@ -135,14 +136,34 @@ def number(value: object, path: str) -> int | float:
         raise SchemaFault(
             path, f"Numbers in a schema lie between -{MAX_NUMBER} and {MAX_NUMBER}; use a string."
         )
-    if isinstance(value, float) and _decimals(value) > MAX_DECIMALS:
-        raise SchemaFault(path, f"Numbers in a schema have at most {MAX_DECIMALS} decimals.")
+    if isinstance(value, float) and not _is_short(value):
+        raise SchemaFault(path, f"Numbers in a schema have at most {MAX_DIGITS} digits.")
     return value
 
 
-def _decimals(value: float) -> int:
-    exponent = Decimal(repr(value)).as_tuple().exponent
-    return -exponent if isinstance(exponent, int) else 0
+def _is_short(value: float) -> bool:
+    _, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
+    return len(digits) <= MAX_DIGITS and -int(exponent) <= MAX_DIGITS
+
+
+def close_bounds(written: dict[str, Any]) -> None:
+    """Whole exclusive bounds towards 0 as inclusive ones a trifle farther out: the matcher
+    (llguidance 1.9) lets 0 pass where more than 0 and less than 1 is asked for.
+    """
+    if written.get("type") == "integer":
+        return
+    low, high = written.get("exclusiveMinimum", -1), written.get("exclusiveMaximum", 1)
+    if low >= 0 and int(low) == low:
+        del written["exclusiveMinimum"]
+        written["minimum"] = max(_above(low), written.get("minimum", 0))
+    if high <= 0 and int(high) == high:
+        del written["exclusiveMaximum"]
+        written["maximum"] = min(-_above(-high), written.get("maximum", 0))
+
+
+def _above(bound: int | float) -> float:
+    places = MAX_DIGITS - len(str(int(bound))) if bound else MAX_DIGITS
+    return float(Decimal(int(bound)) + Decimal(10) ** -places)
 
 
 def factor(value: object, path: str) -> int | float:
@@ -152,7 +173,7 @@ def factor(value: object, path: str) -> int | float:
         raise SchemaFault(path, "multipleOf is greater than 0.")
     # As the matcher reads it: shifted until it is whole.
     shifted, places = float(step), 0
-    while not shifted.is_integer() and places < MAX_DECIMALS:
+    while not shifted.is_integer() and places < MAX_DIGITS:
         shifted, places = shifted * 10, places + 1
     if shifted > MAX_FACTOR or shifted != int(Decimal(repr(step)).scaleb(places)):
         raise SchemaFault(

@@ -11,6 +11,7 @@ from server.formats.json_schema_keywords import (
     ANNOTATIONS,
     COMBINING,
     check_keywords,
+    close_bounds,
     count,
     factor,
     number,
@@ -79,6 +80,7 @@ class Rewriter:
         self.combines |= len(written.get("allOf", ())) > 1 or (
             len(written) > 1 and not written.keys().isdisjoint(COMBINING)
         )
+        close_bounds(written)
         _check_minimum(written, path)
         if schema.get("nullable") is True and kinds is None:
             return self._noted({"anyOf": [written, {"type": "null"}]}, path)

@@ -152,7 +152,15 @@ def test_patterns_of_ecmascript_pass(pattern: str):
         ),
         (
             {"type": "number", "minimum": 0, "exclusiveMinimum": True, "exclusiveMaximum": False},
-            {"type": "number", "exclusiveMinimum": 0},
+            {"type": "number", "minimum": 1e-15},
+        ),
+        (
+            {"type": "number", "maximum": 3, "exclusiveMaximum": 0, "exclusiveMinimum": -1},
+            {"type": "number", "maximum": -1e-15, "exclusiveMinimum": -1},
+        ),
+        (
+            {"type": "number", "exclusiveMinimum": 2.5, "exclusiveMaximum": 3},
+            {"type": "number", "exclusiveMinimum": 2.5, "exclusiveMaximum": 3},
         ),
         ({"type": "array", "uniqueItems": False}, {"type": "array"}),
         (
@@ -230,7 +238,8 @@ KINDS = [{"type": "object", "properties": {"k": {"const": k}}} for k in "ab"]
         ({"const": float("inf")}, ".const", "finite"),
         ({"const": {1, 2}}, ".const", "no JSON value"),
         ({"minimum": "1"}, ".minimum", "a number"),
-        ({"minimum": 1e-300}, ".minimum", "at most 15 decimals"),
+        ({"minimum": 1e-300}, ".minimum", "at most 15 digits"),
+        ({"maximum": 90100.00000000001}, ".maximum", "at most 15 digits"),
         ({"multipleOf": 0}, ".multipleOf", "greater than 0"),
         ({"multipleOf": 0.07}, ".multipleOf", "cannot be held"),
         ({"multipleOf": 10_001}, ".multipleOf", "cannot be held"),
