@@ -136,7 +136,7 @@ class Grammars:
         self._vocabulary = Vocabulary(tokens, hidden)
 
     def compile(self, grammar: Grammar) -> TokenMatcher:
-        """A matcher at the beginning of a text. A millisecond, of the largest grammars a hundred.
+        """A matcher at the beginning of a text. A millisecond, of the largest grammars half a second.
         Errors: GrammarError, one sentence.
         """
         text = _lark_text(grammar)
