@@ -136,8 +136,8 @@ class Grammars:
         self._vocabulary = Vocabulary(tokens, hidden)
 
     def compile(self, grammar: Grammar) -> TokenMatcher:
-        """A matcher at the beginning of a text. A millisecond, of the largest grammars half a second.
-        Errors: GrammarError, one sentence.
+        """A matcher at the beginning of a text. Takes a millisecond, half a second for the largest
+        grammars. Errors: GrammarError, one sentence.
         """
         text = _lark_text(grammar)
         trie = self._vocabulary.trie
