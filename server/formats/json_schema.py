@@ -23,7 +23,7 @@ from server.formats.json_schema_rewriter import Rewriter
 # what these sizes cost.
 MAX_BYTES = 1 << 18
 # Schemas that are tried alone to find the one at fault.
-MAX_PROBES = 200
+MAX_PROBES = 600
 PLACE = re.compile(r"\s*(while processing|<state>).*", re.DOTALL)
 
 

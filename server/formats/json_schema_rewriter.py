@@ -3,7 +3,6 @@ be followed is not known here.
 """
 
 from collections.abc import Mapping
-from math import ulp
 from typing import Any
 
 from server.formats.json_schema_faults import SchemaFault, child
@@ -12,14 +11,17 @@ from server.formats.json_schema_keywords import (
     ANNOTATIONS,
     COMBINING,
     check_keywords,
+    close_bounds,
     count,
     factor,
     number,
     plain_text,
     plain_value,
+    size_of,
     types_of,
     unsupported,
     values,
+    whole_of,
 )
 from server.formats.json_schema_references import References
 from server.formats.json_schema_strings import (
@@ -37,8 +39,7 @@ MAX_PROPERTIES = 500
 # Each is compared with each.
 MAX_PATTERN_PROPERTIES = 50
 MAX_VALUES = 5000
-# Of a number from a whole one that is excluded.
-LEAST_DISTANCE = 1e-9
+MAX_FACTORS = 20_000
 
 
 class Rewriter:
@@ -56,6 +57,7 @@ class Rewriter:
         self.combines = False
         self._references = references
         self._values = 0
+        self._remainders = 0
 
     def rewrite(self, schema: object, path: str, depth: int = 0) -> Any:
         """A schema as the matcher understands it: an object or a boolean."""
@@ -78,6 +80,7 @@ class Rewriter:
         self.combines |= len(written.get("allOf", ())) > 1 or (
             len(written) > 1 and not written.keys().isdisjoint(COMBINING)
         )
+        close_bounds(written)
         _check_minimum(written, path)
         if schema.get("nullable") is True and kinds is None:
             return self._noted({"anyOf": [written, {"type": "null"}]}, path)
@@ -104,14 +107,13 @@ class Rewriter:
             case "minProperties" | "maxProperties":
                 written[key] = count(key, value, at)
             case "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum":
-                _bound(written, key, number(value, at))
+                written[key] = number(value, at)
             case "multipleOf":
-                written[key] = factor(value, at)
-                self.factors.append(written[key])
+                written[key] = self._factor(value, at)
             case "enum":
                 written[key] = self._counted(values(value, at), at)
             case "const":
-                written[key] = plain_value(value, at)
+                written[key] = self._counted([plain_value(value, at)], at)[0]
             case "required":
                 written[key] = _names(value, at)
             case "pattern":
@@ -164,10 +166,19 @@ class Rewriter:
             self.choices.append((holder, at))
 
     def _counted(self, listed: list[Any], at: str) -> list[Any]:
-        self._values += len(listed)
+        self._values += sum(map(size_of, listed))
         if self._values > MAX_VALUES:
-            raise SchemaFault(at, f"A schema lists at most {MAX_VALUES} values in its enums.")
+            raise SchemaFault(at, f"A schema lists at most {MAX_VALUES} values.")
         return listed
+
+    def _factor(self, value: object, at: str) -> int | float:
+        step = factor(value, at)
+        self.factors.append(step)
+        self._remainders += whole_of(step)
+        # The matcher remembers every remainder of each.
+        if self._remainders > MAX_FACTORS:
+            raise SchemaFault(at, f"A schema's multipleOf add up to {MAX_FACTORS} at most.")
+        return step
 
     def _pattern(self, written: dict[str, Any], pattern: object, at: str) -> None:
         for each in _patterns(plain_text(pattern, at), at):
@@ -231,18 +242,6 @@ def _check_minimum(written: dict[str, Any], path: str) -> None:
             "minProperties is at most one more than the properties that are required;"
             " name them in required.",
         )
-
-
-def _bound(written: dict[str, Any], key: str, value: int | float) -> None:
-    """Note a bound of a number. The matcher takes a whole number that is excluded for included
-    where no other lies within the bounds: it is left out with its next neighbours instead.
-    """
-    is_lower = key in ("minimum", "exclusiveMinimum")
-    if key.startswith("exclusive") and value == int(value):
-        distance = 1 if written.get("type") == "integer" else max(LEAST_DISTANCE, ulp(value))
-        key, value = ("minimum", value + distance) if is_lower else ("maximum", value - distance)
-    strictest = max if is_lower else min
-    written[key] = strictest(written[key], value) if key in written else value
 
 
 def _names(value: object, at: str) -> list[str]:
