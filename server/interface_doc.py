@@ -54,7 +54,11 @@ def markdown(app: FastAPI) -> str:
     tags = [*TITLES, *sorted({tag for tag, _, _, _ in operations} - TITLES.keys())]
     sections = [HEAD]
     for tag in tags:
-        own = [_endpoint(*rest) for name, *rest in operations if name == tag]
+        own = [
+            _endpoint(method, path, operation)
+            for name, method, path, operation in operations
+            if name == tag
+        ]
         if own:
             sections.append("\n".join([f"## {TITLES.get(tag, tag)}", "", *own]))
     sections.append("# Bodies\n")

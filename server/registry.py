@@ -49,9 +49,7 @@ class Registry:
 
     def __init__(self, entries: Sequence[Entry], default: str, *, forgiving: bool = False) -> None:
         self._entries = list(entries)
-        self._names = {
-            name.lower(): entry for entry in entries for name in (entry.name, *entry.aliases)
-        }
+        self._names = {name: entry for entry in entries for name in _names(entry)}
         if default.lower() not in self._names:
             raise ValueError(f"the default model {default} is not served; it knows {self._known()}")
         self._default = default
@@ -97,3 +95,9 @@ class Registry:
 
     def _known(self) -> str:
         return ", ".join(entry.name for entry in self._entries)
+
+
+def _names(entry: Entry) -> frozenset[str]:
+    """Everything that it is called, in lower case; what has no tag may have Ollama's."""
+    names = {name.lower() for name in (entry.name, *entry.aliases)}
+    return frozenset(names | {f"{name}:latest" for name in names if ":" not in name})
