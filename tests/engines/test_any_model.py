@@ -105,7 +105,7 @@ def check_text(request: GenerationRequest, answer: Answer) -> None:
 
 
 PLAIN = GenerationRequest(
-    id="any", conversation=Conversation(messages=(UserMessage(text="Hi"),), tools=())
+    id="any", prompt=Conversation(messages=(UserMessage(text="Hi"),), tools=())
 )
 
 
