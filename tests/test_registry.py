@@ -16,6 +16,7 @@ ENTRY = Entry(name="Mine", engine=ScriptedEngine(), created=1, aliases=GPT_OSS_A
         ("", "gpt-oss:20b", None),
         ("mine", "mine", None),
         ("GPT-OSS", "GPT-OSS", None),
+        ("Mine:latest", "Mine:latest", None),
         ("Mine:high", "Mine:high", "high"),
         ("gpt-oss:20b:LOW", "gpt-oss:20b:LOW", "low"),
     ],

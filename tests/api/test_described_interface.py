@@ -11,7 +11,7 @@ from tests.api.serving import app_on
 from tests.fakes import ScriptedEngine
 
 # Requests to each operation, so that all of them take seconds.
-EXAMPLES = 25
+EXAMPLES = 12
 NOT_IMPLEMENTED = 501
 
 described = schemathesis.openapi.from_asgi("/openapi.json", app_on(ScriptedEngine()))
