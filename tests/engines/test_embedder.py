@@ -14,8 +14,7 @@ from gguf import PoolingType
 from server.core.embeddings import EmbeddingRequest, Embeddings, Input
 from server.core.errors import ServerError
 from server.engines.embedder import EmbedderSetup, LocalEmbedder
-from server.worker.embedding.messages import EmbedderOptions
-from tests.bert import Bert, word_ids
+from tests.bert import Bert, embedder_options, word_ids
 from tests.engines.models import TINY
 
 BERT = Bert()
@@ -33,14 +32,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
             path: Path | None = None, *, queue: int = 4, **more: object
         ) -> LocalEmbedder:
             path = path or BERT.write(tmp_path / "bert.gguf", PoolingType.MEAN)
-            model = EmbedderOptions(
-                path=str(path),
-                context_length=512,
-                threads=1,
-                gpu_layers=0,
-                weight_repack="off",
-                queue_limit=queue,
-            )
+            model = embedder_options(path, queue_limit=queue)
             embedder = LocalEmbedder(EmbedderSetup(name="bert", model=model, **more))
             await embedder.start()
             stack.push_async_callback(embedder.close)
