@@ -171,3 +171,24 @@ async def test_a_model_that_makes_no_embeddings_fails_with_its_reason(start: Sta
     refused = await refusal(embedder, "cat")
     assert refused.kind == "engine_failed"
     assert "not meant for embeddings" in refused.message
+
+
+async def test_a_model_is_brought_here_first(tmp_path: Path) -> None:
+    come = asyncio.Event()
+
+    async def obtain(say: Callable[[str], None]) -> str:
+        say("on its way")
+        await come.wait()
+        return str(BERT.write(tmp_path / "brought.gguf", PoolingType.MEAN))
+
+    model = embedder_options(tmp_path / "nowhere.gguf")
+    embedder = LocalEmbedder(EmbedderSetup(name="bert", model=model), obtain)
+    await embedder.start()
+    try:
+        # It is not waited for: downloads take minutes.
+        assert (await refusal(embedder, "cat")).kind == "loading"
+        come.set()
+        assert (await embedder.settled()).state == "ready"
+        assert (await embedder.embed(EmbeddingRequest(inputs=("cat",)))).tokens == (3,)
+    finally:
+        await embedder.close()

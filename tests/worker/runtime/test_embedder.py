@@ -64,7 +64,7 @@ def test_vectors_are_those_of_the_reference(load: Load, pooling: PoolingType) ->
     packed = vectors(runtime, tokens)
     assert (lone * wanted).sum(axis=1) == pytest.approx(np.ones(len(TEXTS)), abs=1e-5)
     assert (packed * wanted).sum(axis=1) == pytest.approx(np.ones(len(TEXTS)), abs=1e-5)
-    assert np.abs(packed - lone).max() < 1e-5
+    assert np.abs(packed - lone).max() < 1e-3
     assert np.linalg.norm(packed, axis=1) == pytest.approx(np.ones(len(TEXTS)), abs=1e-6)
     # They are different texts: equal vectors would satisfy the rest as well.
     assert (packed @ packed.T - 2 * np.eye(len(TEXTS))).max() < 0.999
