@@ -33,7 +33,7 @@ from server.settings_values import (
 MIB = 1024 * 1024
 
 
-class Settings(ModelSettings, EmbeddingSettings, BaseSettings):
+class Settings(EmbeddingSettings, ModelSettings, BaseSettings):
     """All settings, checked. Built from its arguments alone: it never looks at the environment."""
 
     model_config = SettingsConfigDict(

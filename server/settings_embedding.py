@@ -9,7 +9,7 @@ from server.settings_values import ModelSource, setting
 
 
 class EmbeddingSettings(BaseModel):
-    """A base of Settings."""
+    """A base of Settings; its fields stand behind those of ModelSettings."""
 
     model_config = ConfigDict(frozen=True, protected_namespaces=())
 

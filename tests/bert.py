@@ -11,6 +11,8 @@ import numpy as np
 from gguf import GGUFWriter, PoolingType, TokenType
 from numpy.typing import NDArray
 
+from server.worker.embedding.messages import EmbedderOptions
+
 Array = NDArray[np.float32]
 WORD_START = "\u2581"
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -152,3 +154,16 @@ def _write_vocabulary(writer: GGUFWriter) -> None:
     writer.add_pad_token_id(PAD)
     writer.add_unk_token_id(UNKNOWN)
     writer.add_mask_token_id(MASK)
+
+
+def embedder_options(path: Path, **more: object) -> EmbedderOptions:
+    """How the tests' workers load such a file."""
+    values: dict[str, object] = {
+        "path": str(path),
+        "context_length": 512,
+        "threads": 1,
+        "gpu_layers": 0,
+        "weight_repack": "off",
+        "queue_limit": 4,
+    }
+    return EmbedderOptions(**values | more)

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 from server.core.embeddings import EmbeddingRequest, Embeddings
 from server.core.errors import ServerError
-from server.core.ports import EngineStatus, ModelCard
+from server.core.ports import EngineStatus
+from server.engines.backend import SupervisedBackend
+from server.engines.card import card_of
 from server.engines.embedding_session import EmbeddingSession
 from server.engines.link import WorkerLink
-from server.engines.supervision import Obtain, Supervision, SupervisionOptions
+from server.engines.supervision import Obtain, SupervisionOptions
 from server.worker.embedding.messages import EmbedderLoaded
 from server.worker.messages import Loaded
 
@@ -29,19 +31,12 @@ class EmbedderSetup(SupervisionOptions):
     timeout_s: float | None = None
 
 
-class LocalEmbedder:
+class LocalEmbedder(SupervisedBackend[EmbeddingSession]):
     """`core.ports.Embedder` over one worker process. `obtain`: see `Supervision`."""
 
     def __init__(self, setup: EmbedderSetup, obtain: Obtain | None = None) -> None:
         self._setup = setup
-        self._supervision = Supervision[EmbeddingSession](setup, self._open_session, obtain)
-        self._card: ModelCard | None = None
-
-    async def start(self) -> None:
-        await self._supervision.start()
-
-    async def close(self) -> None:
-        await self._supervision.close()
+        super().__init__(setup, obtain)
 
     def status(self) -> EngineStatus:
         session = self._supervision.session
@@ -50,19 +45,6 @@ class LocalEmbedder:
             running=session.running if session else 0,
             detail=self._supervision.detail,
         )
-
-    def card(self) -> ModelCard | None:
-        return self._card
-
-    @property
-    def worker_pid(self) -> int | None:
-        """The worker's process id, for operators and tests."""
-        return self._supervision.worker_pid
-
-    async def settled(self) -> EngineStatus:
-        """Wait until the model is ready or known to be unusable."""
-        await self._supervision.settle()
-        return self.status()
 
     async def embed(self, request: EmbeddingRequest) -> Embeddings:
         session = await self._supervision.ready()
@@ -107,17 +89,5 @@ class LocalEmbedder:
     async def _open_session(
         self, link: WorkerLink, loaded: Loaded | EmbedderLoaded
     ) -> EmbeddingSession:
-        assert isinstance(loaded, EmbedderLoaded)
-        self._card = ModelCard(
-            architecture=loaded.architecture,
-            description=loaded.description,
-            context_length=loaded.context_length,
-            training_context_length=loaded.training_context_length,
-            parameters=loaded.parameters,
-            size_bytes=loaded.size_bytes,
-            slots=1,
-            vocabulary_size=loaded.vocabulary_size,
-            embedding_length=loaded.width,
-            extra={"pooling": loaded.pooling},
-        )
+        self._card = card_of(loaded)
         return EmbeddingSession(link)

@@ -10,13 +10,15 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from server.core.events import Event
-from server.core.ports import EngineStatus, ModelCard
+from server.core.ports import EngineStatus
 from server.core.request import GenerationRequest
 from server.engines.allowance import GenerationLimits
+from server.engines.backend import SupervisedBackend
+from server.engines.card import card_of
 from server.engines.generation import generate, tokenize
 from server.engines.link import WorkerLink
-from server.engines.session import Session, card_of
-from server.engines.supervision import Obtain, Supervision, SupervisionOptions
+from server.engines.session import Session
+from server.engines.supervision import Obtain, SupervisionOptions
 from server.formats.base import Format
 from server.formats.raw import spelt
 from server.formats.vocabulary import Vocabulary
@@ -37,7 +39,7 @@ class LocalOptions(SupervisionOptions):
     demonstration: bool = False
 
 
-class LocalEngine:
+class LocalEngine(SupervisedBackend[Session]):
     """`core.ports.Engine` over one worker process. `make_format` may raise ValueError for a
     vocabulary it cannot speak; its sentence becomes the engine's error. So does the ServerError of
     `obtain`, which is called first where the model's file may have to be brought here.
@@ -52,14 +54,10 @@ class LocalEngine:
         self._options = options
         self._make_format = make_format
         self._threads = ThreadPoolExecutor(TOKENISER_THREADS, thread_name_prefix="tokenise")
-        self._supervision = Supervision[Session](options, self._open_session, obtain)
-        self._card: ModelCard | None = None
-
-    async def start(self) -> None:
-        await self._supervision.start()
+        super().__init__(options, obtain)
 
     async def close(self) -> None:
-        await self._supervision.close()
+        await super().close()
         self._threads.shutdown(wait=False)
 
     def status(self) -> EngineStatus:
@@ -73,19 +71,6 @@ class LocalEngine:
             prefixes=session.prefixes if session else None,
             speculation=session.speculation if session else None,
         )
-
-    def card(self) -> ModelCard | None:
-        return self._card
-
-    @property
-    def worker_pid(self) -> int | None:
-        """The worker's process id, for operators and tests."""
-        return self._supervision.worker_pid
-
-    async def settled(self) -> EngineStatus:
-        """Wait until the model is ready or known to be unusable."""
-        await self._supervision.settle()
-        return self.status()
 
     async def tokenize(self, request: GenerationRequest) -> tuple[int, ...]:
         return await tokenize(await self._supervision.ready(), request, self._threads)

@@ -4,7 +4,7 @@ llama.cpp nor how frames travel.
 
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 from threading import Lock
 from typing import Protocol
@@ -63,6 +63,14 @@ class Watch:
             self._runner = None
 
 
+def arrived(commands: "SimpleQueue[Command]", *, wait: bool) -> Iterator[Command]:
+    """All commands that are there; at least one with `wait`, when there is nothing else to do."""
+    if wait:
+        yield commands.get()
+    while not commands.empty():
+        yield commands.get()
+
+
 class Loop:
     """Serves `commands` until Close. `send` takes every report."""
 
@@ -87,16 +95,10 @@ class Loop:
     def run(self) -> None:
         """Serve until Close; every request has ended then."""
         while not self._closed:
-            if self._scheduler.idle or not self._commands.empty():
-                self._receive()
+            for command in arrived(self._commands, wait=self._scheduler.idle):
+                self._obey(command)
             self._step()
         self._report()
-
-    def _receive(self) -> None:
-        """Take all commands that are there; wait for one when there is nothing else to do."""
-        self._obey(self._commands.get())
-        while not self._commands.empty():
-            self._obey(self._commands.get())
 
     def _obey(self, command: Command) -> None:
         match command:

@@ -97,7 +97,7 @@ def test_as_many_inputs_as_there_may_be(client: openai.OpenAI) -> None:
     reply = client.embeddings.create(model="nomic", input=[f"cat {n}" for n in range(2048)])
     assert len(reply.data) == 2048
     assert reply.data[7].embedding == pytest.approx(
-        client.embeddings.create(model="nomic", input="cat 7").data[0].embedding, abs=1e-5
+        client.embeddings.create(model="nomic", input="cat 7").data[0].embedding, abs=1e-3
     )
 
 

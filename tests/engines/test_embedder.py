@@ -14,8 +14,7 @@ from gguf import PoolingType
 from server.core.embeddings import EmbeddingRequest, Embeddings, Input
 from server.core.errors import ServerError
 from server.engines.embedder import EmbedderSetup, LocalEmbedder
-from server.worker.embedding.messages import EmbedderOptions
-from tests.bert import Bert, word_ids
+from tests.bert import Bert, embedder_options, word_ids
 from tests.engines.models import TINY
 
 BERT = Bert()
@@ -33,14 +32,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
             path: Path | None = None, *, queue: int = 4, **more: object
         ) -> LocalEmbedder:
             path = path or BERT.write(tmp_path / "bert.gguf", PoolingType.MEAN)
-            model = EmbedderOptions(
-                path=str(path),
-                context_length=512,
-                threads=1,
-                gpu_layers=0,
-                weight_repack="off",
-                queue_limit=queue,
-            )
+            model = embedder_options(path, queue_limit=queue)
             embedder = LocalEmbedder(EmbedderSetup(name="bert", model=model, **more))
             await embedder.start()
             stack.push_async_callback(embedder.close)
@@ -179,3 +171,24 @@ async def test_a_model_that_makes_no_embeddings_fails_with_its_reason(start: Sta
     refused = await refusal(embedder, "cat")
     assert refused.kind == "engine_failed"
     assert "not meant for embeddings" in refused.message
+
+
+async def test_a_model_is_brought_here_first(tmp_path: Path) -> None:
+    come = asyncio.Event()
+
+    async def obtain(say: Callable[[str], None]) -> str:
+        say("on its way")
+        await come.wait()
+        return str(BERT.write(tmp_path / "brought.gguf", PoolingType.MEAN))
+
+    model = embedder_options(tmp_path / "nowhere.gguf")
+    embedder = LocalEmbedder(EmbedderSetup(name="bert", model=model), obtain)
+    await embedder.start()
+    try:
+        # It is not waited for: downloads take minutes.
+        assert (await refusal(embedder, "cat")).kind == "loading"
+        come.set()
+        assert (await embedder.settled()).state == "ready"
+        assert (await embedder.embed(EmbeddingRequest(inputs=("cat",)))).tokens == (3,)
+    finally:
+        await embedder.close()

@@ -11,7 +11,7 @@ from server.worker.embedding.gate import EmbeddingGate
 from server.worker.embedding.jobs import Jobs
 from server.worker.embedding.messages import Embed, Embedded, EmbedFailed
 from server.worker.embedding.ports import EmbeddingRunner, Passage
-from server.worker.loop import CLOSED, Watch
+from server.worker.loop import CLOSED, Watch, arrived
 from server.worker.messages import Cancel, Close, Refused
 from server.worker.ports import DecodeFailed, DecodeInterrupted
 from server.worker.wire import Command, Report
@@ -43,15 +43,9 @@ class EmbeddingLoop:
     def run(self) -> None:
         """Serve until Close; every request has ended then."""
         while not self._closed:
-            if self._jobs.idle or not self._commands.empty():
-                self._receive()
+            for command in arrived(self._commands, wait=self._jobs.idle):
+                self._obey(command)
             self._step()
-
-    def _receive(self) -> None:
-        """Take all commands that are there; wait for one when there is nothing else to do."""
-        self._obey(self._commands.get())
-        while not self._commands.empty():
-            self._obey(self._commands.get())
 
     def _obey(self, command: Command) -> None:
         match command:

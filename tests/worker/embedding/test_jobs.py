@@ -55,17 +55,25 @@ def finish(jobs: Jobs, runner: FakeEmbedder, size: int = 1000) -> list[Embedded 
     return ended
 
 
+def submitted(jobs: Jobs, wanted: list[tuple[list[str | list[int]], int | None]]) -> list[Embed]:
+    asked = [embed(n, *inputs, width=width) for n, (inputs, width) in enumerate(wanted)]
+    for request in asked:
+        jobs.submit(request)
+    return asked
+
+
+def check_answers(ended: list[Embedded | Refused], asked: list[Embed]) -> None:
+    assert sorted(ended, key=lambda each: each.id) == [expected(request) for request in asked]
+
+
 @given(requests, st.integers(1, 40))
 def test_everybody_gets_the_vectors_of_his_own_inputs(
     wanted: list[tuple[list[str | list[int]], int | None]], size: int
 ) -> None:
     runner = FakeEmbedder()
     jobs = Jobs(runner, LIMITS)
-    asked = [embed(n, *inputs, width=width) for n, (inputs, width) in enumerate(wanted)]
-    for request in asked:
-        jobs.submit(request)
-    ended = finish(jobs, runner, size)
-    assert sorted(ended, key=lambda each: each.id) == [expected(request) for request in asked]
+    asked = submitted(jobs, wanted)
+    check_answers(finish(jobs, runner, size), asked)
     for batch in runner.batches:
         assert 1 <= len(batch) <= LIMITS.passages
         assert len(batch) == 1 or sum(len(each.tokens) for each in batch) <= LIMITS.tokens
@@ -77,14 +85,11 @@ def test_what_was_not_computed_comes_again(
 ) -> None:
     runner = FakeEmbedder()
     jobs = Jobs(runner, LIMITS)
-    asked = [embed(n, *inputs, width=width) for n, (inputs, width) in enumerate(wanted)]
-    for request in asked:
-        jobs.submit(request)
+    asked = submitted(jobs, wanted)
     read_all(jobs)
     for _ in range(lost):
         jobs.rewind(jobs.plan())
-    ended = finish(jobs, runner)
-    assert sorted(ended, key=lambda each: each.id) == [expected(request) for request in asked]
+    check_answers(finish(jobs, runner), asked)
 
 
 def test_a_small_request_does_not_wait_for_a_large_one() -> None:
