@@ -23,7 +23,7 @@ from server.engines.link import Ending, WorkerLink
 from server.engines.session import Session
 from server.formats.base import Format
 from server.formats.vocabulary import Vocabulary
-from server.worker.messages import Loaded, LoadFailed, LoadProgress, ModelOptions
+from server.worker.messages import Loaded, LoadFailed, LoadProgress, ModelOptions, Ping
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,8 @@ class LocalOptions:
 
     `ready_wait_s`: how long a request waits for a model that is being loaded before it is told to
     come back. After a death the next start waits `backoff_s`, twice as long each time up to
-    `backoff_limit_s`; a worker that lived `healthy_s` starts the count anew.
+    `backoff_limit_s`; a worker that lived `healthy_s` starts the count anew. One that gives no sign
+    of life for `silence_limit_s` is ended.
     """
 
     name: str
@@ -48,6 +49,7 @@ class LocalOptions:
     backoff_s: float = 0.5
     backoff_limit_s: float = 30.0
     healthy_s: float = 60.0
+    silence_limit_s: float = 45.0
 
 
 class LocalEngine:
@@ -78,7 +80,7 @@ class LocalEngine:
         if supervision is not None:
             supervision.cancel()
             await asyncio.wait([supervision])
-        self._lose_session(_failed("The server is shutting down; send the request again later."))
+        self._lose_session(_closing())
         link, self._link = self._link, None
         if link is not None:
             await link.close()
@@ -95,6 +97,7 @@ class LocalEngine:
             stalls=session.stalls if session else 0,
             prefixes=session.prefixes if session else None,
             speculation=session.speculation if session else None,
+            silence_s=self._link.silence_s if self._link else 0.0,
         )
 
     def card(self) -> ModelCard | None:
@@ -163,7 +166,11 @@ class LocalEngine:
             self._enter("restarting", f"the worker could not be started: {error}")
             return None
         link.send(self._options.model)
-        refusal = await self._serve(link)
+        attending = asyncio.create_task(link.attend(self._options.silence_limit_s))
+        try:
+            refusal = await self._serve(link)
+        finally:
+            attending.cancel()
         link.kill()
         ending = await link.ending()
         self._link = None
@@ -208,7 +215,7 @@ class LocalEngine:
                 refusal = await self._open_session(link, report)
                 if refusal is not None:
                     return refusal
-            elif self._session is not None:
+            elif self._session is not None and not isinstance(report, Ping):
                 self._session.take(report)
 
     async def _open_session(self, link: WorkerLink, loaded: Loaded) -> str | None:
@@ -247,6 +254,15 @@ class LocalEngine:
             self._settled.set()
         else:
             self._settled.clear()
+
+
+def _closing() -> ServerError:
+    return ServerError(
+        "busy",
+        "The server is shutting down before the answer was finished; send the request again soon.",
+        code="shutting_down",
+        retry_after=5.0,
+    )
 
 
 def _failed(message: str) -> ServerError:

@@ -46,6 +46,7 @@ class Session:
         self._link = link
         self._open: dict[int, Mailbox] = {}
         self._ids = itertools.count(1)
+        self._failure: ServerError | None = None
         self.card = card
         self.vocabulary = vocabulary
         self.format = text_format
@@ -60,6 +61,10 @@ class Session:
 
     def submit(self, command: Submit) -> Mailbox:
         mailbox = Mailbox()
+        if self._failure is not None:
+            # It came to be while the worker went.
+            mailbox.put(self._failure)
+            return mailbox
         self._open[command.id] = mailbox
         self._link.send(command)
         return mailbox
@@ -91,7 +96,8 @@ class Session:
                 self._end(ended.id, ended)
 
     def fail(self, error: ServerError) -> None:
-        """End every open request with this error: the worker is gone."""
+        """End every request with this error, those that come too: the worker is gone."""
+        self._failure = error
         for request in list(self._open):
             self._end(request, error)
 

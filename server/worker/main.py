@@ -33,6 +33,8 @@ DONE, LOAD_FAILED, MISUSED = 0, 1, 2
 # The longest pause of a running stream, where the options name none.
 CPU_STALL_MS = 700
 GPU_STALL_MS = 60
+# Of 1000: before everything that does not ask for it.
+OOM_SCORE = 700
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -51,6 +53,7 @@ def _work(channel: Channel) -> int:
     # A terminal sends its interrupt to the whole process group; when to end is the gateway's
     # decision, for it may have answers to finish.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _volunteer()
     log = library.start()
     options = channel.receive_options()
     # Closed in the middle of a load there is nothing to end but the process.
@@ -78,6 +81,20 @@ def _work(channel: Channel) -> int:
     shelf.close()
     runtime.close()
     return DONE
+
+
+def _volunteer() -> None:
+    """Be the first that the kernel ends when memory runs out: it is the worker that is large, and
+    the gateway that starts another.
+    """
+    try:
+        with open("/proc/self/oom_score_adj", "r+", encoding="ascii") as file:
+            score = max(int(file.read()), OOM_SCORE)
+            file.seek(0)
+            file.write(str(score))
+    except (OSError, ValueError):
+        # Not Linux, or not allowed: then the kernel chooses, and as a rule the largest.
+        pass
 
 
 class _Progress:

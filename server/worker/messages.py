@@ -49,6 +49,7 @@ class ModelOptions(Frame, frozen=True, kw_only=True):
     owner_slots: int | None = None
     max_stall_ms: int | None = None
     prefixes: PrefixOptions = PrefixOptions()
+    require_gpu: bool = False
 
 
 # --- commands ------------------------------------------------------------------------------------
@@ -160,9 +161,7 @@ class Submit(Frame, frozen=True, kw_only=True):
 
 
 class Cancel(Frame, frozen=True, kw_only=True):
-    """End request `id` within a step. Unknown or ended ids are ignored: the two may cross on the
-    way.
-    """
+    """End request `id` within a step. Unknown and ended ids are ignored, for frames may cross."""
 
     id: int
 
@@ -171,7 +170,11 @@ class Close(Frame, frozen=True, kw_only=True):
     """End every request and leave."""
 
 
-Command: TypeAlias = Submit | Cancel | Close
+class Ping(Frame, frozen=True, kw_only=True):
+    """Sent back at once, also in the middle of a load or a step, unless that does not end."""
+
+
+Command: TypeAlias = Submit | Cancel | Close | Ping
 
 
 # --- reports -------------------------------------------------------------------------------------
@@ -266,7 +269,7 @@ class Step(Frame, frozen=True, kw_only=True):
     speculation: SpeculationCounters | None = None
 
 
-Report: TypeAlias = Loaded | LoadFailed | LoadProgress | Accepted | Refused | Step
+Report: TypeAlias = Loaded | LoadFailed | LoadProgress | Accepted | Refused | Step | Ping
 
 
 _encoder = msgspec.msgpack.Encoder()

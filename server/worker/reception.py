@@ -1,13 +1,15 @@
 """Where commands arrive, on the thread that reads them: requests are answered at once, also in the
-middle of a long step; the loop takes the rest when it gets to it.
+middle of a long step, and so is whoever asks for a sign of life; the loop takes the rest when it
+gets to it.
 """
 
+import time
 from collections.abc import Callable
 from queue import SimpleQueue
 
 from server.worker.gate import Gate
 from server.worker.loop import Watch
-from server.worker.messages import Close, Command, Refused, Report, Submit
+from server.worker.messages import Close, Command, Ping, Refused, Report, Submit
 
 
 class Reception:
@@ -15,11 +17,17 @@ class Reception:
     opened, Close calls `give_up`: a load cannot be told to stop.
     """
 
-    def __init__(self, send: Callable[[Report], None], give_up: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        send: Callable[[Report], None],
+        give_up: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.commands: SimpleQueue[Command] = SimpleQueue()
         self.watch = Watch()
         self._send = send
         self._give_up = give_up
+        self._clock = clock
         self._gate: Gate | None = None
 
     def open(self, gate: Gate) -> None:
@@ -34,6 +42,10 @@ class Reception:
                 self._send(report)
                 if isinstance(report, Refused):
                     return
+            case Ping():
+                if not self.watch.hangs(self._clock()):
+                    self._send(command)
+                return
             case Close() if self._gate is None:
                 self._give_up()
         self.commands.put(command)
