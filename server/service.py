@@ -4,65 +4,128 @@ Knows sockets and processes, not what the application does.
 """
 
 import errno
+import logging
 import signal
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from math import inf
+from typing import cast
 
 import uvicorn
+from fastapi import FastAPI
 
-from server import __version__, logs
+from server import __version__, logs, notify
+from server.api.deps import Service
+from server.key_reload import KeyReload
+from server.listeners import Listeners
 from server.main import create_app
+from server.notify import Systemd
+from server.presence import Presence
+from server.serving import LAST_WORDS_S, DrainingServer, Occasions
 from server.settings import Settings
 from server.settings_checks import loopback
+
+log = logging.getLogger(__name__)
 
 # Clients keep idle connections for 5 s or more; one that the server closes at that very moment is a
 # failed request to them. Longer than any proxy's habit, it is always the client that closes.
 KEEP_ALIVE_SECONDS = 75
-# Streams that are cut when the time is up still have to send their error before the sockets close.
-LAST_WORDS_SECONDS = 5
 BACKLOG = 2048
+# Of systemd's interval, so that one late beat is no death.
+BEATS_PER_WATCHDOG = 4
+BEAT_SECONDS = 1.0
+MAIN_SOCKET = "http"
 
 
 class CannotListen(Exception):
     """The address cannot be had; one sentence with the way out."""
 
 
-class _AnnouncedServer(uvicorn.Server):
-    """A uvicorn server that says when it answers."""
-
-    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._announce = announce
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            self._announce()
-
-
 def run(settings: Settings, announce: Callable[[str], None]) -> int:
     """Serve until told to stop; returns the exit code. Errors: CannotListen."""
     logs.configure(settings.log_level)
-    listener = listen(settings.host, settings.port)
+    # Until there are keys to read again, SIGHUP means nothing; by itself it would end the process.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    systemd = notify.from_environment()
+    listener = _listener(settings, systemd)
     port: int = listener.getsockname()[1]
+    app = create_app(settings)
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         log_config=None,
         access_log=False,
         server_header=False,
         ws="none",
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=settings.shutdown_timeout_seconds + LAST_WORDS_SECONDS,
+        timeout_graceful_shutdown=int(LAST_WORDS_S),
     )
-    server = _AnnouncedServer(config, lambda: announce(banner(settings, port)))
+    life = _Life(settings, app, systemd, lambda: announce(banner(settings, port)))
+    server = DrainingServer(
+        config,
+        life.occasions(),
+        drain_s=settings.shutdown_timeout_seconds,
+        kept=systemd.keeps_sockets,
+    )
     # uvicorn drains and ends on a signal, then raises it again for whoever called: for us that is
     # the end that was asked for, not a death.
     signal.signal(signal.SIGTERM, _leave)
     with suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
-    return 0 if server.started else 1
+    return 0 if server.started and not life.failed else 1
+
+
+class _Life:
+    """What the parts of the application do on the occasions of the server's life."""
+
+    def __init__(
+        self, settings: Settings, app: FastAPI, systemd: Systemd, announce: Callable[[], None]
+    ) -> None:
+        self._service = cast(Service, app.state.service)
+        self._systemd = systemd
+        self._announce = announce
+        self._keys = KeyReload(settings, self._service.keys)
+        self._presence = Presence(self._service.registry, systemd)
+        self.failed = False
+
+    def occasions(self) -> Occasions:
+        watchdog_s = self._systemd.watchdog_s
+        return Occasions(
+            started=self._announce,
+            beat=self._beat,
+            hangup=self._read_keys,
+            drain=self._drain,
+            refuse=self._service.drain.refuse,
+            cut=self._service.registry.close,
+            beat_s=min(BEAT_SECONDS, watchdog_s / BEATS_PER_WATCHDOG if watchdog_s else inf),
+        )
+
+    def _beat(self) -> bool:
+        self._keys.check()
+        self._presence.beat()
+        # Whoever waits for the service has to be told that it will not come.
+        if self._systemd.present and not self.failed and (why := self._presence.failure):
+            self.failed = True
+            log.critical("the service ends: %s", why)
+        return not self.failed
+
+    def _read_keys(self) -> None:
+        self._presence.reloading()
+        self._keys.reload()
+        self._presence.reloaded()
+
+    def _drain(self) -> None:
+        self._service.drain.begin()
+        self._presence.stopping()
+
+
+def _listener(settings: Settings, systemd: Systemd) -> socket.socket:
+    host, port = settings.host, settings.port
+    listeners = Listeners(systemd)
+    listener = listeners.get(MAIN_SOCKET, host, port, lambda: listen(host, port))
+    listeners.settle()
+    return listener
 
 
 def _leave(*_: object) -> None:

@@ -57,8 +57,13 @@ TOP = frozenset(
         "__main__",
         "assemble",
         "cli",
+        "key_reload",
+        "listeners",
         "main",
+        "notify",
+        "presence",
         "service",
+        "serving",
         "settings",
         "settings_checks",
         "settings_load",
@@ -81,9 +86,9 @@ RESERVED = {
     "hmac": {"auth"},
     "argparse": {"cli", "worker.main"},
 }
-# Who may look at the environment: the settings; the log, for what systemd says about stderr; the
+# Who may look at the environment: the settings; the log and notify, for what systemd says; the
 # engines, to hand it on to the processes that they start.
-ENVIRONMENT_READERS = {"settings_load", "logs", "engines"}
+ENVIRONMENT_READERS = {"settings_load", "logs", "notify", "engines"}
 PRINTERS = {"cli"}
 
 

@@ -7,10 +7,12 @@ from fastapi import FastAPI
 
 from server.api import chat, errors, models, responses, system
 from server.api.deps import Service
-from server.api.middleware import BodyLimit, RequestId, TidyPath
+from server.api.drain import Drain
+from server.api.middleware import BodyLimit, LastReply, RequestId, TidyPath
 from server.api.openapi import describe
 from server.api.options import ApiOptions
 from server.auth.keys import KeyTable
+from server.auth.ring import KeyRing
 from server.dialects.openai_chat_body import ChatBody
 from server.dialects.openai_responses_body import ResponsesBody
 from server.registry import Registry
@@ -31,11 +33,13 @@ def build(
         # A redirect loses the body of a POST in many clients; TidyPath makes it needless.
         redirect_slashes=False,
     )
+    drain = Drain()
     app.state.service = Service(
         registry=registry,
-        keys=keys,
+        keys=KeyRing(keys),
         options=options,
         responses=ResponseStore(options.responses),
+        drain=drain,
     )
     for router in (chat.router, responses.router, models.router):
         app.include_router(router, prefix="/v1")
@@ -46,5 +50,6 @@ def build(
     # The last one added is the outermost: even a refused body gets a request id.
     app.add_middleware(TidyPath)
     app.add_middleware(BodyLimit, max_bytes=options.max_body_bytes)
+    app.add_middleware(LastReply, drain=drain)
     app.add_middleware(RequestId)
     return app

@@ -8,6 +8,9 @@ from starlette.types import Receive, Scope, Send
 from server.api.feed import Feed
 from server.api.options import ApiOptions
 
+# Between the end of the time and the end of the streams.
+CUT_SECONDS = 10.0
+
 
 class EventStream(EventSourceResponse):
     """Sends `frames` as they are, and a comment when they are silent for too long."""
@@ -19,7 +22,8 @@ class EventStream(EventSourceResponse):
             ping=options.ping_seconds,
             ping_message_factory=_ping,
             sep="\n",
-            shutdown_grace_period=options.drain_seconds,
+            # Whoever drains ends streams with an error; this is for servers that do not.
+            shutdown_grace_period=options.drain_seconds + CUT_SECONDS,
         )
         self._feed = feed
 

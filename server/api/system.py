@@ -25,10 +25,15 @@ _HEALTH: Mapping[EngineState, tuple[str, int]] = {
 @router.head("/health", include_in_schema=False)
 @router.get("/health", summary="Whether it can answer", response_class=Response)
 async def health(request: Request) -> Response:
-    """200 when the default model can answer, 503 while it loads and after it failed."""
-    registry = service(request).registry
+    """200 when the default model can answer, 503 while it loads, after it failed, and once the
+    server is about to end.
+    """
+    behind = service(request)
+    registry = behind.registry
     default = registry.default()
     word, status = _HEALTH[default.engine.status().state]
+    if behind.drain.begun:
+        word, status = "draining", 503
     report = {
         "status": word,
         "model": default.name,

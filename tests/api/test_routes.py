@@ -9,7 +9,7 @@ from fastapi import HTTPException
 from server.api.middleware import tidy
 from server.auth.key_text import read_table
 from server.core.ports import EngineState
-from tests.api.serving import CHAT, app_on, client_of
+from tests.api.serving import CHAT, MESSAGES, RESPONSES, app_on, client_of
 from tests.fakes import CARD, ScriptedEngine
 
 KEYED = '{"sk-1": {"user": "a", "permissions": ["chat"]}}'
@@ -49,6 +49,27 @@ async def test_health_follows_the_engine(state: EngineState, status: int, word: 
     }
     alive = await get("/healthz", engine)
     assert (alive.status_code, alive.json()) == (200, {"status": "ok"})
+
+
+async def test_health_tells_of_the_end_and_every_route_says_when_to_come_back():
+    app = app_on(ScriptedEngine())
+    drain = app.state.service.drain
+    async with client_of(app) as client:
+        drain.begin()
+        health = await client.get("/health")
+        assert (health.status_code, health.json()["status"]) == (503, "draining")
+        # Those who are there already are still served, once.
+        served = await client.post(CHAT, json={"messages": MESSAGES})
+        assert (served.status_code, served.headers["connection"]) == (200, "close")
+        drain.refuse()
+        for path, body in ((CHAT, {"messages": MESSAGES}), (RESPONSES, {"input": "Hi"})):
+            refused = await client.post(path, json=body)
+            assert refused.status_code == 503
+            assert refused.headers["retry-after"] == "5"
+            assert refused.headers["connection"] == "close"
+            assert refused.json()["error"]["code"] == "shutting_down"
+        alive = await client.get("/healthz")
+        assert alive.status_code == 200
 
 
 async def test_health_says_when_the_model_is_the_demonstration():
