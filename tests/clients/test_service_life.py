@@ -4,22 +4,19 @@ nothing.
 
 import re
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import httpx
 import openai
 import pytest
 
+from tests.clients.load import SHORT, Load
 from tests.clients.server_process import ServerProcess
 from tests.engines.models import control_ids
 from tests.systemd import NotifySocket, hand_over
 
-SHORT = {"messages": [{"role": "user", "content": "Hello!"}], "temperature": 0, "max_tokens": 24}
 # An answer that never ends by itself.
 ENDLESS = {
     "messages": [{"role": "user", "content": "Hello!"}],
@@ -161,45 +158,6 @@ def test_a_model_that_cannot_answer_ends_the_service(
     assert [line for line in manager.heard if "REQUIRE_GPU is set" in line]
 
 
-@dataclass
-class Load:
-    """Clients that ask without a pause, streamed and whole, on new connections and on kept ones,
-    and never twice for the same thing.
-    """
-
-    url: str
-    failures: list[str] = field(default_factory=list)
-    answered: int = 0
-    over: threading.Event = field(default_factory=threading.Event)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    enough: threading.Event = field(default_factory=threading.Event)
-
-    def run(self, number: int) -> None:
-        body = {**SHORT, "stream": number % 2 == 0}
-        url = f"{self.url}/v1/chat/completions"
-        with httpx.Client(timeout=60) as kept:
-            post = kept.post if number % 4 < 2 else httpx.post
-            while not self.over.is_set():
-                self.note(partial(post, url, json=body, timeout=60))
-
-    def note(self, ask: Callable[[], httpx.Response]) -> None:
-        fault = ""
-        try:
-            reply = ask()
-        except httpx.HTTPError as error:
-            fault = f"{type(error).__name__}: {error}"
-        else:
-            whole = "[DONE]" in reply.text or '"finish_reason"' in reply.text
-            if reply.status_code != 200 or not whole:
-                fault = f"{reply.status_code}: {reply.text}"
-        with self.lock:
-            if fault:
-                self.failures.append(fault)
-            self.answered += 1
-            if self.answered >= 100:
-                self.enough.set()
-
-
 def test_a_restart_under_load_loses_no_request(
     manager: NotifySocket, start: Callable[..., ServerProcess]
 ) -> None:
@@ -208,11 +166,7 @@ def test_a_restart_under_load_loses_no_request(
     manager.hear_until("READY=1")
     listener = manager.stored["http"]
     load = Load(first.url)
-    clients = [
-        threading.Thread(target=load.run, args=(number,), daemon=True) for number in range(20)
-    ]
-    for client in clients:
-        client.start()
+    load.start()
     manager.hear_until("STATUS=ready: 8 running")
     assert first.stop() == 0
     prefix, handed = hand_over(listener, "http")
@@ -222,12 +176,6 @@ def test_a_restart_under_load_loses_no_request(
     )
     second.wait_for(re.compile("clients have been waiting"))
     second.wait_until_ready()
-    load.answered = 0
-    load.enough.clear()
-    assert load.enough.wait(60)
-    load.over.set()
-    for client in clients:
-        client.join(60)
+    load.stop(after=100)
     assert load.failures == []
-    assert load.answered >= 100
     assert second.stop() == 0
