@@ -2,10 +2,12 @@
 
 import time
 from datetime import date, datetime, timezone
+from pathlib import Path
 
 from server.core.ports import Engine
-from server.engines.local import LocalEngine, LocalOptions
+from server.engines.local import LocalEngine, LocalOptions, Obtain
 from server.formats.harmony import HarmonyFormat
+from server.hub.reference import Reference
 from server.registry import GPT_OSS_ALIASES, Entry, Registry
 from server.settings import Settings
 from server.settings_slices import generation_limits, model_options
@@ -29,7 +31,21 @@ def _local(settings: Settings) -> Engine:
         limits=generation_limits(settings),
         demonstration=settings.demonstration,
     )
-    return LocalEngine(options, lambda vocabulary: HarmonyFormat(vocabulary, _today))
+    obtain = _obtain(settings, settings.model_path)
+    return LocalEngine(options, lambda vocabulary: HarmonyFormat(vocabulary, _today), obtain)
+
+
+def _obtain(settings: Settings, model: Path | Reference | None) -> Obtain | None:
+    """How to get a model that is on a hub; None for one that is here."""
+    if not isinstance(model, Reference):
+        return None
+    # Most servers download nothing, and need not load what that takes.
+    from server.hub.client import Hub
+    from server.hub.folder import Folder
+    from server.supply import supply
+
+    hub = Hub(settings.hf_endpoint, settings.hub_token)
+    return supply(hub, Folder(settings.download_folder), model)
 
 
 def _today() -> date:

@@ -1,10 +1,11 @@
-"""The command line: `gpt-api serve`, `gpt-api check-config`. The only place that prints.
+"""The command line: `gpt-api serve`, `pull`, `check-config`. The only place that prints.
 
 Every setting that is no secret is a flag; what settings mean is not known here. Everything heavy
 is imported where it is used: a worker process imports this module too and needs none of it.
 """
 
 import argparse
+import shutil
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -21,6 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     match options.pop("command"):
         case "serve":
             sys.exit(_serve(options))
+        case "pull":
+            sys.exit(_pull(options))
         case "check-config":
             sys.exit(_check_config(options))
         case _:
@@ -38,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     serve = commands.add_parser("serve", help="start the server", allow_abbrev=False)
     _add_settings(serve)
+    _add_pull(commands.add_parser("pull", help="download a model", allow_abbrev=False))
     check = commands.add_parser(
         "check-config", help="show the settings and what is wrong with them", allow_abbrev=False
     )
@@ -50,6 +54,23 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_settings(check)
     return parser
+
+
+def _add_pull(parser: argparse.ArgumentParser) -> None:
+    from server.hub.reference import CATALOGUE, DEFAULT_NAME
+
+    parser.add_argument(
+        "model",
+        metavar="MODEL",
+        nargs="?",
+        default=DEFAULT_NAME,
+        help=f"{', '.join(CATALOGUE)}, hf.co/OWNER/REPO or hf.co/OWNER/REPO:FILE;"
+        f" without it: {DEFAULT_NAME}",
+    )
+    parser.add_argument("--to", metavar="DIR", help="the folder to put it in; else MODELS_DIR")
+    parser.add_argument(
+        "--force", action="store_true", help="download it again, and replace what is there"
+    )
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
@@ -90,6 +111,33 @@ def _check_config(options: dict[str, str]) -> int:
     for problem in findings.problems:
         print(problem, file=sys.stderr)
     return FAILED if findings.problems else OK
+
+
+def _pull(options: dict[str, Any]) -> int:
+    from server import pull
+    from server.hub.client import Hub
+    from server.hub.reference import read_reference
+    from server.settings_load import find
+
+    try:
+        reference = read_reference(options["model"])
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return USAGE
+    findings = find({"models_dir": options["to"]} if options["to"] else {})
+    # That the model is not there yet, say, or a key is wrong, is no reason not to download.
+    if wrong := [each for each in findings.problems if each.variable in pull.SETTINGS]:
+        print(*wrong, sep="\n", file=sys.stderr)
+        return BAD_SETTINGS
+    settings = findings.settings
+    columns = shutil.get_terminal_size().columns if sys.stderr.isatty() else 0
+    screen = pull.Screen(write=_say, columns=columns)
+    hub = Hub(settings.hf_endpoint, settings.hub_token)
+    return pull.run(hub, settings.download_folder, reference, screen, force=options["force"])
+
+
+def _say(text: str) -> None:
+    print(text, end="", file=sys.stderr, flush=True)
 
 
 def _serve(flags: dict[str, str]) -> int:

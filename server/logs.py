@@ -21,7 +21,15 @@ PRIORITIES = {
 
 # These report every request, or every step of starting and stopping, at info; the last one writes
 # whole answers at debug, and nobody's words belong into a log.
-CHATTY = ("httpx", "httpcore", "uvicorn", "sse_starlette")
+CHATTY = (
+    "httpx",
+    "httpx2",
+    "httpcore",
+    "httpcore2",
+    "huggingface_hub",
+    "uvicorn",
+    "sse_starlette",
+)
 
 # The id of the request that the current task works for; set where a request comes in.
 request_id: ContextVar[str] = ContextVar("request_id", default="")

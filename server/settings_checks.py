@@ -136,10 +136,17 @@ def _unknown_default(settings: Settings) -> str | None:
     return f"{name} is not a name of the model; set DEFAULT_MODEL={settings.model_name}"
 
 
+def _one_port_twice(settings: Settings) -> str | None:
+    if settings.ollama_port != settings.port or not settings.port:
+        return None
+    return f"{settings.port} is PORT already; set OLLAMA_PORT=11434, or leave it out"
+
+
 # The variables that a check reads, the one to blame first.
 CHECKS: tuple[tuple[tuple[str, ...], Callable[[Settings], str | None]], ...] = (
     (("MODEL_PATH",), _no_model),
     (("HOST", "API_KEYS", "API_KEYS_FILE", "ALLOW_ANONYMOUS"), _open_to_all),
     (("API_KEYS", "API_KEYS_FILE"), _same_key),
     (("DEFAULT_MODEL", "MODEL_NAME"), _unknown_default),
+    (("OLLAMA_PORT", "PORT"), _one_port_twice),
 )

@@ -15,6 +15,7 @@ from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
 
 from server.settings import Settings
 from server.settings_checks import Problem, contradictions, misread
+from server.settings_model_file import DOWNLOADS
 
 ENV_FILE_VARIABLE = "GPT_API_ENV_FILE"
 
@@ -115,13 +116,16 @@ def _sources(flags: Mapping[str, str]) -> _Sources:
 
 def _surroundings() -> dict[str, str]:
     """Defaults that the environment decides: where a service keeps its state, as systemd tells, or
-    else where a user's programs keep what they can do without.
+    else where a user's programs keep what they can do without, and what they cannot.
     """
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    folder = Path(cache, "gpt-api", "prefixes")
-    if state := os.environ.get("STATE_DIRECTORY"):
-        folder = Path(state.split(":")[0], "prefixes")
-    return {"prefix_cache_dir": str(folder)} if folder.is_absolute() else {}
+    data = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
+    folders = {"prefix_cache_dir": Path(cache, "gpt-api", "prefixes")}
+    if state := os.environ.get("STATE_DIRECTORY", "").split(":")[0]:
+        folders = {"prefix_cache_dir": Path(state, "prefixes"), "models_dir": Path(state, "models")}
+    elif not DOWNLOADS.is_dir():
+        folders["models_dir"] = Path(data, "gpt-api", "models")
+    return {name: str(folder) for name, folder in folders.items() if folder.is_absolute()}
 
 
 def _env_files() -> Iterator[Path]:

@@ -1,11 +1,14 @@
-"""Finds the GGUF that a path means: a file, a directory that holds one, or a prefix of its name.
+"""Finds the GGUF that a path means: a file, a directory that holds one, or a prefix of its name;
+or else the model on a hub that it names.
 
 Only names and the first four bytes are looked at; what is inside the model is not known here.
 """
 
-import re
 import sys
 from pathlib import Path
+
+from server.hub.parts import part_names, stem
+from server.hub.reference import Reference, is_reference, read_reference
 
 FILE_NAME = "gpt-oss-tiny.gguf"
 _ROOT = Path(__file__).resolve().parent.parent
@@ -15,13 +18,23 @@ BUNDLED_PLACES = (
     Path(sys.prefix) / "share" / "gpt-api" / "models" / FILE_NAME,
 )
 
-_PART = re.compile(r"(?P<stem>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf\Z")
+# Downloads land beside it, unless the settings or the environment say otherwise.
+DOWNLOADS = BUNDLED_PLACES[0].parent
+
 _WAY_OUT = "set it to a GGUF file, or unset it for the bundled demonstration model"
 
 
 def bundled_model() -> Path | None:
     """The demonstration model that came with this installation, if it did."""
     return next((place for place in BUNDLED_PLACES if place.is_file()), None)
+
+
+def find_or_name(text: str) -> Path | Reference:
+    """The model at `text`, or else on a hub under that name. Errors: ValueError, one sentence."""
+    path = Path(text.strip()).expanduser().absolute()
+    if is_reference(text) and not path.exists() and not _candidates(path):
+        return read_reference(text)
+    return find_model(text)
 
 
 def find_model(text: str) -> Path:
@@ -40,14 +53,7 @@ def find_model(text: str) -> Path:
 
 def _only_model(path: Path) -> Path:
     """The one model in the directory `path`, or beside it under names that begin like it."""
-    if path.is_dir():
-        candidates = sorted(path.glob("*.gguf"))
-    elif path.name and path.parent.is_dir():
-        begins = (file for file in path.parent.iterdir() if file.name.startswith(path.name))
-        candidates = sorted(file for file in begins if file.suffix == ".gguf" and file.is_file())
-    else:
-        candidates = []
-    models = {_stem(file): file for file in reversed(candidates)}
+    models = {stem(file.name): file for file in reversed(_candidates(path))}
     if not models:
         what = "holds no .gguf file" if path.is_dir() else "does not exist"
         raise ValueError(f"{path} {what}; {_WAY_OUT}")
@@ -57,22 +63,19 @@ def _only_model(path: Path) -> Path:
     return next(iter(models.values()))
 
 
-def _stem(file: Path) -> str:
-    part = _PART.match(file.name)
-    return part["stem"] if part else file.name
+def _candidates(path: Path) -> list[Path]:
+    if path.is_dir():
+        return sorted(path.glob("*.gguf"))
+    if path.name and path.parent.is_dir():
+        begins = (file for file in path.parent.iterdir() if file.name.startswith(path.name))
+        return sorted(file for file in begins if file.suffix == ".gguf" and file.is_file())
+    return []
 
 
 def _first_part(file: Path) -> Path:
     """`file`, or part 1 of the split model that it belongs to, once every part is there."""
-    part = _PART.match(file.name)
-    if part is None:
-        return file
-    count = int(part["count"])
-    parts = [
-        file.with_name(f"{part['stem']}-{number:05}-of-{count:05}.gguf")
-        for number in range(1, count + 1)
-    ]
+    parts = [file.with_name(name) for name in part_names(file.name)]
     for each in parts:
         if not each.is_file():
-            raise ValueError(f"{each} is missing; {file.name} is one of {count} parts")
+            raise ValueError(f"{each} is missing; {file.name} is one of {len(parts)} parts")
     return parts[0] if parts else file

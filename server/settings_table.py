@@ -78,6 +78,8 @@ def _in_force(settings: Settings, name: str) -> str:
     value = getattr(settings, name)
     if value is None and name == "model_path" and (model := bundled_model()):
         return f"{model} (demonstration)"
+    if value is None and name == "models_dir":
+        return str(settings.download_folder)
     if value is None and name == "n_threads":
         return f"{granted_cpus()} (granted)"
     if value is None and name == "default_model":

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, SecretStr
 
 from server.auth.key_text import read_table
 from server.auth.keys import KeyTable
-from server.settings_model_file import find_model
+from server.hub.reference import Reference
+from server.settings_model_file import find_model, find_or_name
 
 # What ModelOptions.gpu_layers means by them.
 GPU_LAYERS = {"auto": -2, "all": -1, "-1": -1}
@@ -99,6 +100,19 @@ def read_folder(text: str) -> Path:
     return path
 
 
+def read_models_folder(text: str) -> Path:
+    path = Path(os.path.expanduser(text.strip())).absolute()
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"{path} is not a folder; name one")
+    return path
+
+
+def read_token(text: str) -> str:
+    if re.fullmatch(r"[\x21-\x7e]+", token := text.strip()) is None:
+        raise ValueError("this is no token: it has spaces or foreign letters; copy it again")
+    return token
+
+
 def _from_text(read: Callable[[str], Any]) -> BeforeValidator:
     """Reads text; a value that is none (a default, a test's own) is taken as it is."""
     return BeforeValidator(lambda value: read(value) if isinstance(value, str) else value)
@@ -109,6 +123,9 @@ def _lower(text: str) -> str:
 
 
 ModelFile: TypeAlias = Annotated[Path, _from_text(find_model)]
+ModelSource: TypeAlias = Annotated[Path | Reference, _from_text(find_or_name)]
+ModelsFolder: TypeAlias = Annotated[Path, _from_text(read_models_folder)]
+Token: TypeAlias = Annotated[SecretStr, _from_text(read_token)]
 Keys: TypeAlias = Annotated[KeyTable, _from_text(read_table)]
 KeysFromFile: TypeAlias = Annotated[KeyFile, _from_text(read_key_file)]
 GpuLayers: TypeAlias = Annotated[int, _from_text(read_gpu_layers)]

@@ -96,11 +96,13 @@ class ScriptedEngine:
     def card(self) -> ModelCard | None:
         return self._card
 
+    async def count(self, request: GenerationRequest) -> int:
+        self._check()
+        self.requests.append(request)
+        return USAGE.prompt_tokens
+
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
-        if self.state == "failed":
-            raise ServerError("engine_failed", "The model could not be loaded; see the log.")
-        if self.state != "ready":
-            raise ServerError("loading", "The model is still loading; try again.", retry_after=3)
+        self._check()
         script = self.by_request.get(len(self.requests), self.script)
         self.requests.append(request)
         self.running += 1
@@ -120,3 +122,9 @@ class ScriptedEngine:
             self.running -= 1
             if not ended:
                 self.left.set()
+
+    def _check(self) -> None:
+        if self.state == "failed":
+            raise ServerError("engine_failed", "The model could not be loaded; see the log.")
+        if self.state != "ready":
+            raise ServerError("loading", "The model is still loading; try again.", retry_after=3)

@@ -44,6 +44,7 @@ PARTS = {
     "dialects": _part("core", "pydantic pydantic_core msgspec"),
     "auth": _part("core"),
     "registry": _part("core"),
+    "hub": _part("core", "huggingface_hub httpx2 msgspec"),
     "response_store": _part(),
     "api": _part(
         "core dialects auth registry response_store logs",
@@ -58,20 +59,24 @@ TOP = frozenset(
         "assemble",
         "cli",
         "key_reload",
+        "life",
         "listeners",
         "main",
         "notify",
         "presence",
+        "pull",
         "service",
         "serving",
         "settings",
         "settings_checks",
         "settings_load",
         "settings_machine",
+        "settings_model",
         "settings_model_file",
         "settings_slices",
         "settings_table",
         "settings_values",
+        "supply",
     }
 )
 TOP_PACKAGES = frozenset(

@@ -99,12 +99,12 @@ def test_check_config_prints_what_documents_it(
     assert capsys.readouterr().out.startswith(begin)
 
 
-def test_every_setting_but_the_secret_one_is_a_flag(capsys: pytest.CaptureFixture[str]):
+def test_every_setting_but_the_secret_ones_is_a_flag(capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit):
         cli.main(["serve", "--help"])
     text = capsys.readouterr().out
     missing = [n for n in Settings.model_fields if f"--{n.replace('_', '-')} " not in text]
-    assert missing == ["api_keys"]
+    assert missing == ["hf_token", "api_keys"]
 
 
 @pytest.mark.parametrize("arguments", [["serve", "--api-keys", "{}"], ["serve", "--por", "1"]])

@@ -36,6 +36,13 @@ def test_port_in_use():
             listen("127.0.0.1", port)
 
 
+def test_port_of_the_second_listener_is_called_by_its_name():
+    with listen("127.0.0.1", 0) as first:
+        port = first.getsockname()[1]
+        with pytest.raises(CannotListen, match=f"^OLLAMA_PORT: {port} is in use"):
+            listen("127.0.0.1", port, "OLLAMA_PORT")
+
+
 def test_address_of_another_machine():
     with pytest.raises(CannotListen, match=r"HOST: cannot listen on 192\.0\.2\.1 port 8000"):
         listen("192.0.2.1", 8000)
@@ -66,12 +73,20 @@ def test_port_without_rights(monkeypatch: pytest.MonkeyPatch):
         (Settings(host="0.0.0.0", api_keys=KEYS), ["http://127.0.0.1:9/v1", "1 key (admin)"]),
         (Settings(host="::", allow_anonymous=True), ["everybody who can reach it"]),
         (Settings(model_name="mine"), ["mine: the bundled"]),
+        (
+            Settings(model_path="gpt-oss-120b", models_dir="/srv"),
+            ["gpt-oss-20b: gpt-oss-120b, in /srv\n"],
+        ),
     ],
 )
 def test_banner_tells_what_matters(settings: Settings, lines: list[str]):
     text = banner(settings, 9)
     assert [line for line in lines if line not in text] == []
     assert "sk-example" not in text
+
+
+def test_banner_names_the_second_listener():
+    assert "Ollama    http://127.0.0.1:11434" in banner(Settings(), 9, 11434)
 
 
 def test_banner_names_a_real_model(monkeypatch: pytest.MonkeyPatch):

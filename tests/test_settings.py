@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from server import __version__
 from server.api.options import ApiOptions
@@ -14,8 +15,9 @@ from server.settings import Settings
 from server.settings_checks import loopback
 from server.settings_load import ENV_FILE_VARIABLE, SettingsError, find, load
 from server.settings_machine import granted_cpus
-from server.settings_model_file import bundled_model
+from server.settings_model_file import DOWNLOADS, bundled_model
 from server.settings_slices import api_options, generation_limits, model_options, sampling
+from server.settings_table import shown
 from server.settings_values import Size
 from server.worker.messages import PrefixOptions
 
@@ -82,14 +84,21 @@ GOOD = [
     ("HOST", "::1", "::1"),
     ("PORT", "0", 0),
     ("PORT", "65535", 65535),
+    ("OLLAMA_PORT", "11434", 11434),
     ("ROOT_PATH", "/gpt/api", "/gpt/api"),
     ("SSE_PING_SECONDS", "2.5", 2.5),
     ("SHUTDOWN_TIMEOUT_SECONDS", "0", 0),
     ("LOG_LEVEL", "DEBUG", "debug"),
+    ("MODELS_DIR", "/srv/models", Path("/srv/models")),
+    ("HF_ENDPOINT", "http://127.0.0.1:80/hub", "http://127.0.0.1:80/hub"),
+    ("HF_TOKEN", " hf_x ", SecretStr("hf_x")),
 ]
 
 # Variable, a bad text and the whole sentence about it after the variable's name.
 BAD = [
+    ("MODELS_DIR", __file__, f"{__file__} is not a folder; name one"),
+    ("HF_ENDPOINT", "hf.co", '"hf.co" is not a URL; set HF_ENDPOINT=https://huggingface.co'),
+    ("HF_TOKEN", "hf_secret token", "this is no token: it has spaces or foreign letters; copy it"),
     ("MODEL_NAME", "two words", '"two words" is not a name without spaces'),
     ("DEFAULT_MODEL", "a b", '"a b" is not a name without spaces'),
     ("DEFAULT_MODEL", "gpt-4o", "gpt-4o is not a name of the model; set DEFAULT_MODEL=gpt-oss-20b"),
@@ -144,6 +153,8 @@ BAD = [
     ("HOST", "0.0.0.0", "0.0.0.0 can be reached from other machines, and there are no keys"),
     ("PORT", "abc", '"abc" is not a whole number between 0 and 65535; set PORT=8000'),
     ("PORT", "65536", '"65536" is not a whole number between 0 and 65535; set PORT=8000'),
+    ("OLLAMA_PORT", "-1", '"-1" is not a whole number between 0 and 65535; set OLLAMA_PORT=11434'),
+    ("OLLAMA_PORT", "8000", "8000 is PORT already; set OLLAMA_PORT=11434, or leave it out"),
     ("ROOT_PATH", "gpt", '"gpt" is not a path like /gpt, without a slash at its end'),
     ("ROOT_PATH", "/gpt/", '"/gpt/" is not a path like /gpt, without a slash at its end'),
     ("SSE_PING_SECONDS", "-1", '"-1" is not a number of at least 0; set SSE_PING_SECONDS=15.0'),
@@ -366,6 +377,41 @@ def test_prompts_are_kept_with_the_services_state_or_the_users_caches(
     for name, text in variables.items():
         monkeypatch.setenv(name, text)
     assert load().prefix_cache_dir == Path(folder)
+
+
+@pytest.mark.parametrize(
+    ("variables", "checkout", "folder"),
+    [
+        ({"STATE_DIRECTORY": "/var/lib/gpt-api:/var/lib/b"}, True, "/var/lib/gpt-api/models"),
+        ({"XDG_DATA_HOME": "/data"}, True, DOWNLOADS),
+        ({"XDG_DATA_HOME": "/data"}, False, "/data/gpt-api/models"),
+        ({"HOME": "/home/anna"}, False, "/home/anna/.local/share/gpt-api/models"),
+        ({"STATE_DIRECTORY": "/state", "MODELS_DIR": "/own"}, False, "/own"),
+    ],
+)
+def test_models_land_with_the_services_state_the_sources_or_the_users_data(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], checkout: bool, folder: str
+):
+    for name in ("STATE_DIRECTORY", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, text in variables.items():
+        monkeypatch.setenv(name, text)
+    if not checkout:
+        monkeypatch.setattr("server.settings_load.DOWNLOADS", Path("/nonexistent"))
+    assert load().download_folder == Path(folder)
+
+
+def test_model_on_a_hub_has_a_place_before_it_is_there():
+    settings = Settings(model_path="hf.co/a/b:q/c.gguf", models_dir="/srv")
+    assert settings.model_file == Path("/srv/c.gguf")
+    assert shown(settings.model_path) == "hf.co/a/b:q/c.gguf"
+    assert not settings.demonstration
+
+
+def test_token_is_shown_to_nobody():
+    settings = Settings(hf_token="hf_secret")
+    assert settings.hub_token == "hf_secret"
+    assert "hf_secret" not in repr(settings) + shown(settings.hf_token)
 
 
 @pytest.mark.parametrize("text", ["auto", "0", "1000", "512MiB", "4GiB", "5000KiB"])

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from server.settings_model_file import bundled_model, find_model
+from server.hub.reference import Reference
+from server.settings_model_file import bundled_model, find_model, find_or_name
 
 
 def make(folder: Path, *names: str) -> None:
@@ -74,6 +75,23 @@ def test_file_without_rights(tmp_path: Path):
     (tmp_path / "a.gguf").chmod(0)
     with pytest.raises(ValueError, match=r"cannot be read \(Permission denied\)"):
         find_model(str(tmp_path))
+
+
+def test_name_of_a_model_on_a_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    assert find_or_name("hf.co/a/b:c.gguf") == Reference(repo="a/b", file="c.gguf")
+    assert str(find_or_name(" GPT-OSS-20B ")) == "gpt-oss-20b"
+    with pytest.raises(ValueError, match="write hf"):
+        find_or_name("hf.co/a")
+
+
+def test_file_that_is_here_comes_before_a_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    make(tmp_path, "gpt-oss-20b-x.gguf")
+    assert find_or_name("gpt-oss-20b") == tmp_path / "gpt-oss-20b-x.gguf"
+    make(tmp_path, "gpt-oss-20b-y.gguf")
+    with pytest.raises(ValueError, match="could mean 2 models"):
+        find_or_name("gpt-oss-20b")
 
 
 def test_demonstration_model_comes_with_the_checkout():

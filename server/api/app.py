@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 
 from fastapi import FastAPI
 
-from server.api import chat, errors, models, responses, system
+from server.api import chat, errors, messages, models, ollama, responses, system
 from server.api.deps import Service
 from server.api.drain import Drain
 from server.api.middleware import BodyLimit, LastReply, RequestId, TidyPath
@@ -13,10 +13,29 @@ from server.api.openapi import describe
 from server.api.options import ApiOptions
 from server.auth.keys import KeyTable
 from server.auth.ring import KeyRing
+from server.dialects.anthropic_body import CountBody, MessagesBody
+from server.dialects.ollama_body import (
+    OllamaChatBody,
+    OllamaEmbedBody,
+    OllamaGenerateBody,
+    OllamaShowBody,
+)
 from server.dialects.openai_chat_body import ChatBody
 from server.dialects.openai_responses_body import ResponsesBody
 from server.registry import Registry
 from server.response_store import ResponseStore
+
+# The bodies that routes read by themselves, for the description of the interface.
+BODIES = (
+    ChatBody,
+    ResponsesBody,
+    MessagesBody,
+    CountBody,
+    OllamaChatBody,
+    OllamaGenerateBody,
+    OllamaShowBody,
+    OllamaEmbedBody,
+)
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -41,12 +60,13 @@ def build(
         responses=ResponseStore(options.responses),
         drain=drain,
     )
-    for router in (chat.router, responses.router, models.router):
+    for router in (chat.router, responses.router, messages.router, models.router):
         app.include_router(router, prefix="/v1")
         app.include_router(router, include_in_schema=False)
+    app.include_router(ollama.router)
     app.include_router(system.router)
     errors.install(app)
-    describe(app, ChatBody, ResponsesBody)
+    describe(app, *BODIES)
     # The last one added is the outermost: even a refused body gets a request id.
     app.add_middleware(TidyPath)
     app.add_middleware(BodyLimit, max_bytes=options.max_body_bytes)

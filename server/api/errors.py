@@ -1,6 +1,6 @@
-"""Every failure -> a status, headers and the OpenAI error shape. Never a stack trace.
+"""Every failure -> a status, headers and a body in the dialect's words. Never a stack trace.
 
-The one table kind -> status; the words of each kind are the dialect's.
+Holds the one table kind -> status; which dialect speaks at an address `wording` knows.
 """
 
 import math
@@ -11,9 +11,10 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.types import Scope
 
+from server.api.wording import wording
 from server.core.errors import ErrorKind, ServerError
-from server.dialects.openai_errors import error_body
 from server.dialects.openai_json import path_text
 
 STATUS: Mapping[ErrorKind, int] = {
@@ -27,6 +28,7 @@ STATUS: Mapping[ErrorKind, int] = {
     "busy": 503,
     "loading": 503,
     "engine_failed": 500,
+    "not_implemented": 501,
     "timeout": 504,
 }
 # nginx's number for a client that left before its answer; seen by logs only.
@@ -42,11 +44,13 @@ _RETRY_AFTER: Mapping[ErrorKind, float] = {"busy": 2, "loading": 5}
 _LONGEST_RETRY = 120
 
 
-def error_response(error: ServerError, status: int | None = None) -> Response:
-    """`status` overrides the kind's own."""
+def error_response(scope: Scope, error: ServerError, status: int | None = None) -> Response:
+    """The reply to the request of this scope; `status` overrides the kind's own."""
+    words = wording(scope["path"].removeprefix(scope.get("root_path", "")))
+    request_id = scope.get("state", {}).get("request_id", "")
     return Response(
-        error_body(error),
-        status_code=status or STATUS[error.kind],
+        words.body(error, request_id),
+        status_code=status or words.status.get(error.kind) or STATUS[error.kind],
         headers=_headers(error),
         media_type="application/json",
     )
@@ -68,14 +72,15 @@ def _headers(error: ServerError) -> dict[str, str]:
     retry_after = error.retry_after or _RETRY_AFTER.get(error.kind)
     if retry_after is not None:
         headers["Retry-After"] = str(min(max(math.ceil(retry_after), 1), _LONGEST_RETRY))
-    if error.code == "insufficient_quota":
+    # What is certain to fail again is not worth another try.
+    if error.code == "insufficient_quota" or error.kind == "not_implemented":
         headers["x-should-retry"] = "false"
     return headers
 
 
-async def _server_error(_: Request, error: Exception) -> Response:
+async def _server_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ServerError)
-    return error_response(error)
+    return error_response(request.scope, error)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
@@ -83,27 +88,25 @@ async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     where = f"{request.method} {request.url.path}"
     if error.status_code == 404:
-        return error_response(
-            ServerError("not_found", f"Unknown URL: {where}. See /docs for what there is.")
-        )
+        message = f"Unknown URL: {where}. See /docs for what there is."
+        return error_response(request.scope, ServerError("not_found", message))
     if error.status_code == 405:
         allowed = (error.headers or {}).get("Allow", "")
         message = f"Not allowed: {where}. This URL takes {allowed}."
-        response = error_response(
-            ServerError("invalid", message, code="method_not_supported"), status=405
-        )
+        refusal = ServerError("invalid", message, code="method_not_supported")
+        response = error_response(request.scope, refusal, status=405)
         response.headers["Allow"] = allowed
         return response
-    return error_response(ServerError("invalid", str(error.detail)), status=error.status_code)
+    refusal = ServerError("invalid", str(error.detail))
+    return error_response(request.scope, refusal, status=error.status_code)
 
 
-async def _validation_error(_: Request, error: Exception) -> Response:
+async def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     detail = error.errors()[0]
     param = path_text(detail["loc"][1:])
-    return error_response(
-        ServerError("invalid", f"Invalid '{param}': {detail['msg']}.", param=param or None)
-    )
+    message = f"Invalid '{param}': {detail['msg']}."
+    return error_response(request.scope, ServerError("invalid", message, param=param or None))
 
 
 async def _client_gone(_: Request, __: Exception) -> Response:
@@ -112,6 +115,6 @@ async def _client_gone(_: Request, __: Exception) -> Response:
 
 async def _internal_error(request: Request, _: Exception) -> Response:
     """The framework logs the exception itself, outside of every middleware of ours."""
-    response = error_response(ServerError("engine_failed", INTERNAL_ERROR))
+    response = error_response(request.scope, ServerError("engine_failed", INTERNAL_ERROR))
     response.headers["x-request-id"] = getattr(request.state, "request_id", "")
     return response

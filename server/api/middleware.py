@@ -48,6 +48,8 @@ class RequestId:
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers["x-request-id"] = name
+                # Anthropic's clients look here.
+                headers["request-id"] = name
                 headers["openai-processing-ms"] = str(round((time.perf_counter() - began) * 1000))
                 headers["openai-version"] = OPENAI_VERSION
             await send(message)
@@ -73,7 +75,7 @@ class BodyLimit:
             return
         length = Headers(scope=scope).get("content-length", "")
         if length.isdecimal() and int(length) > self._max_bytes:
-            await error_response(self._refusal())(scope, receive, send)
+            await error_response(scope, self._refusal())(scope, receive, send)
             return
         left = self._max_bytes
 

@@ -43,7 +43,7 @@ async def respond(request: Request, engine: Engine, call: Call, options: ApiOpti
                 log.info("the client left before its answer")
                 return Response(status_code=CLIENT_GONE)
             stack.pop_all()
-            return EventStream(_frames(feed, begun, call.reply), feed, options)
+            return EventStream(_frames(feed, begun, call.reply), feed, call, options)
 
 
 async def _admit(feed: Feed, choices: int) -> list[Arrival]:

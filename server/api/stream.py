@@ -1,26 +1,31 @@
-"""A reply as server-sent events over a feed, which ends with it, however it ends."""
+"""A reply as it is written, over a feed, which ends with it, however it ends."""
 
 from collections.abc import AsyncIterator
 
-from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette import EventSourceResponse
 from starlette.types import Receive, Scope, Send
 
 from server.api.feed import Feed
 from server.api.options import ApiOptions
+from server.dialects.base import Call
 
 # Between the end of the time and the end of the streams.
 CUT_SECONDS = 10.0
 
 
 class EventStream(EventSourceResponse):
-    """Sends `frames` as they are, and a comment when they are silent for too long."""
+    """Sends `frames` as they are, and the call's ping when they are silent for too long."""
 
-    def __init__(self, frames: AsyncIterator[bytes], feed: Feed, options: ApiOptions) -> None:
+    def __init__(
+        self, frames: AsyncIterator[bytes], feed: Feed, call: Call, options: ApiOptions
+    ) -> None:
         super().__init__(
             frames,
             headers={"Cache-Control": "no-cache"},
-            ping=options.ping_seconds,
-            ping_message_factory=_ping,
+            media_type=call.media_type,
+            ping=0 if call.ping is None else options.ping_seconds,
+            # Bytes pass as they are, which the annotation does not say.
+            ping_message_factory=lambda: call.ping,  # type: ignore[arg-type, return-value]
             sep="\n",
             # Whoever drains ends streams with an error; this is for servers that do not.
             shutdown_grace_period=options.drain_seconds + CUT_SECONDS,
@@ -34,7 +39,3 @@ class EventStream(EventSourceResponse):
             await super().__call__(scope, receive, send)
         finally:
             await self._feed.close()
-
-
-def _ping() -> ServerSentEvent:
-    return ServerSentEvent(comment="ping", sep="\n")

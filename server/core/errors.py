@@ -15,6 +15,7 @@ ErrorKind: TypeAlias = Literal[
     "busy",
     "loading",
     "engine_failed",
+    "not_implemented",
     "timeout",
 ]
 

@@ -87,12 +87,15 @@ class PartEnded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """The last event. `warning` says what malformed model output was mended, if any was."""
+    """The last event. `warning` says what malformed model output was mended, if any was;
+    `stop_string` is the one that ended the answer, if one did.
+    """
 
     reason: FinishReason
     usage: Usage
     timings: Timings = Timings()
     warning: str | None = None
+    stop_string: str | None = None
 
 
 Event: TypeAlias = Started | PartStarted | PartDelta | PartEnded | Finished

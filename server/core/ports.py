@@ -91,6 +91,11 @@ class Engine(Protocol):
     def card(self) -> ModelCard | None:
         """The model's facts; None until it is loaded for the first time."""
 
+    async def count(self, request: GenerationRequest) -> int:
+        """The tokens of its prompt, without answering it. Errors: ServerError of kind invalid,
+        loading, engine_failed.
+        """
+
     def generate(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
         """Answer one request (grammar of events: `core.events`).
 

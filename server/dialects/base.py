@@ -54,15 +54,19 @@ class Reply(Protocol):
 class Call:
     """What a client wants: one request a choice, and how to word the reply.
 
-    `unknown` names the fields that nobody knows; they were ignored.
+    `unknown` names the fields that nobody knows; they were ignored. A stream is of `media_type`,
+    and gets `ping` when it is silent for long; None: never.
     """
 
     requests: tuple[GenerationRequest, ...]
     stream: bool
     reply: Reply
     unknown: tuple[str, ...] = ()
+    media_type: str = "text/event-stream"
+    ping: bytes | None = b": ping\n\n"
 
 
-def sse(data: Any) -> bytes:
-    """One server-sent event with `data` as JSON."""
-    return b"data: " + msgspec.json.encode(data) + b"\n\n"
+def sse(data: Any, event: str = "") -> bytes:
+    """One server-sent event with `data` as JSON, with a name where the dialect gives them one."""
+    name = b"event: " + event.encode() + b"\n" if event else b""
+    return name + b"data: " + msgspec.json.encode(data) + b"\n\n"

@@ -20,6 +20,7 @@ WORDS: Mapping[ErrorKind, tuple[str, str]] = {
     "busy": ("service_unavailable", "queue_full"),
     "loading": ("service_unavailable", "model_loading"),
     "engine_failed": ("server_error", "server_error"),
+    "not_implemented": ("not_implemented_error", "not_implemented"),
     "timeout": ("timeout", "timeout"),
 }
 

@@ -72,14 +72,14 @@ def settled(visible: int, reasoning: int, room: int) -> Allowance:
 def _check_fit(
     prompt: int, context: int, request: GenerationRequest, limits: GenerationLimits
 ) -> None:
-    asked = request.max_tokens
+    asked = 1 if request.fit else request.max_tokens or 1
     if limits.max_input_tokens is not None and prompt > limits.max_input_tokens:
         raise _too_long(
             f"The prompt has {prompt} tokens, this server takes at most "
             f"{limits.max_input_tokens} (MAX_INPUT_TOKENS); shorten the messages."
         )
-    if context - prompt < (asked or 1):
-        wanted = f" and the answer may take {asked} more" if asked else ""
+    if context - prompt < asked:
+        wanted = f" and the answer may take {asked} more" if asked > 1 else ""
         raise _too_long(
             f"The prompt has {prompt} tokens{wanted}, the context holds {context} together; "
             "shorten the messages or lower max_tokens."

@@ -54,6 +54,13 @@ async def generate(
             yield event
 
 
+async def count(session: Session, request: GenerationRequest, threads: Executor) -> int:
+    """The tokens of a request's prompt. Errors: ServerError invalid."""
+    loop = asyncio.get_running_loop()
+    prompt = await loop.run_in_executor(threads, session.format.prompt, request)
+    return len(prompt.tokens)
+
+
 def merged(events: Iterable[Event]) -> Iterator[Event]:
     """The same events with neighbouring deltas joined: tokens that arrived together leave together,
     so that a fast model never outruns the gateway.

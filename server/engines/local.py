@@ -6,10 +6,11 @@ A worker's death fails its own requests with one clear error and touches nobody 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import msgspec
 
@@ -18,9 +19,10 @@ from server.core.events import Event
 from server.core.ports import EngineState, EngineStatus, ModelCard
 from server.core.request import GenerationRequest
 from server.engines.allowance import GenerationLimits
-from server.engines.generation import generate
-from server.engines.link import Ending, WorkerLink
-from server.engines.session import Session
+from server.engines.endings import closing, died, failed, may_recover
+from server.engines.generation import count, generate
+from server.engines.link import WorkerLink
+from server.engines.session import Session, card_of
 from server.formats.base import Format
 from server.formats.vocabulary import Vocabulary
 from server.worker.messages import Loaded, LoadFailed, LoadProgress, ModelOptions, Ping
@@ -29,6 +31,11 @@ log = logging.getLogger(__name__)
 
 # Tokenising is CPU work that releases the GIL only now and then: more threads would not help.
 TOKENISER_THREADS = 2
+# Whoever asks while the model is still being downloaded need not wait: that takes minutes.
+OBTAIN_RETRY_S = 30.0
+
+# Brings the model's file here: its path, and meanwhile sentences on how far that is.
+Obtain: TypeAlias = Callable[[Callable[[str], None]], Awaitable[str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,12 +61,19 @@ class LocalOptions:
 
 class LocalEngine:
     """`core.ports.Engine` over one worker process. `make_format` may raise ValueError for a
-    vocabulary it cannot speak; its sentence becomes the engine's error.
+    vocabulary it cannot speak; its sentence becomes the engine's error. So does the ServerError of
+    `obtain`, which is called first where the model's file may have to be brought here.
     """
 
-    def __init__(self, options: LocalOptions, make_format: Callable[[Vocabulary], Format]) -> None:
+    def __init__(
+        self,
+        options: LocalOptions,
+        make_format: Callable[[Vocabulary], Format],
+        obtain: Obtain | None = None,
+    ) -> None:
         self._options = options
         self._make_format = make_format
+        self._obtain = obtain
         self._threads = ThreadPoolExecutor(TOKENISER_THREADS, thread_name_prefix="tokenise")
         self._state: EngineState = "stopped"
         self._detail = ""
@@ -80,7 +94,7 @@ class LocalEngine:
         if supervision is not None:
             supervision.cancel()
             await asyncio.wait([supervision])
-        self._lose_session(_closing())
+        self._lose_session(closing())
         link, self._link = self._link, None
         if link is not None:
             await link.close()
@@ -113,6 +127,9 @@ class LocalEngine:
         await self._settled.wait()
         return self.status()
 
+    async def count(self, request: GenerationRequest) -> int:
+        return await count(await self._ready(), request, self._threads)
+
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
         session = await self._ready()
         async with aclosing(
@@ -122,32 +139,35 @@ class LocalEngine:
                 yield event
 
     async def _ready(self) -> Session:
+        if self._obtain is not None:
+            raise self._not_ready(OBTAIN_RETRY_S)
         try:
             await asyncio.wait_for(self._settled.wait(), self._options.ready_wait_s)
         except asyncio.TimeoutError:
-            raise self._not_ready() from None
+            raise self._not_ready(self._options.ready_wait_s) from None
         if self._session is None:
-            raise self._not_ready()
+            raise self._not_ready(self._options.ready_wait_s)
         return self._session
 
-    def _not_ready(self) -> ServerError:
+    def _not_ready(self, retry_after: float) -> ServerError:
         name = self._options.name
         if self._state in ("loading", "restarting"):
             return ServerError(
                 "loading",
                 f"The model {name} is being loaded ({self._detail or 'starting'}); try again soon.",
-                retry_after=self._options.ready_wait_s,
+                retry_after=retry_after,
             )
-        return _failed(f"The model {name} cannot answer: {self._detail or self._state}")
+        return failed(f"The model {name} cannot answer: {self._detail or self._state}")
 
     # --- the worker's life ---------------------------------------------------------------------
 
     async def _supervise(self) -> None:
-        """Start the worker, and again when it dies, until it is known to be hopeless."""
+        """Obtain the model, start the worker, and again when it dies, until that is hopeless."""
         backoff = self._options.backoff_s
+        hopeless = await self._obtain_model()
         while True:
             born = time.monotonic()
-            hopeless = await self._live()
+            hopeless = hopeless or await self._live()
             if hopeless is not None:
                 self._enter("failed", hopeless)
                 log.error("model %s: %s", self._options.name, hopeless)
@@ -157,6 +177,19 @@ class LocalEngine:
             log.warning("model %s: starting again in %.1f s", self._options.name, backoff)
             await asyncio.sleep(backoff)
             backoff = min(2 * backoff, self._options.backoff_limit_s)
+
+    async def _obtain_model(self) -> str | None:
+        """Returns why it cannot be had, if it cannot."""
+        if self._obtain is None:
+            return None
+        try:
+            path = await self._obtain(lambda detail: self._enter("loading", detail))
+        except ServerError as error:
+            return error.message
+        model = msgspec.structs.replace(self._options.model, path=path)
+        self._options, self._obtain = replace(self._options, model=model), None
+        self._enter("loading", "")
+        return None
 
     async def _live(self) -> str | None:
         """One worker's life, from start to death. Returns a reason not to try another, if any."""
@@ -175,10 +208,10 @@ class LocalEngine:
         ending = await link.ending()
         self._link = None
         served = self._session is not None
-        self._lose_session(_died(ending))
+        self._lose_session(died(ending))
         if refusal is not None:
             return refusal
-        if not served and not _may_recover(ending):
+        if not served and not may_recover(ending):
             return (
                 f"loading {self._options.model.path} ended llama.cpp ({ending.cause}); "
                 f"its last words: {ending.last_words or 'none'}"
@@ -226,7 +259,7 @@ class LocalEngine:
             )
         except ValueError as error:
             return str(error)
-        self._card = replace(_card(loaded), demonstration=self._options.demonstration)
+        self._card = replace(card_of(loaded), demonstration=self._options.demonstration)
         self._session = Session(link, self._card, vocabulary, text_format)
         self._enter("ready", " ".join(loaded.notes))
         log.info("model %s is ready: %s", self._options.name, loaded.description)
@@ -254,43 +287,3 @@ class LocalEngine:
             self._settled.set()
         else:
             self._settled.clear()
-
-
-def _closing() -> ServerError:
-    return ServerError(
-        "busy",
-        "The server is shutting down before the answer was finished; send the request again soon.",
-        code="shutting_down",
-        retry_after=5.0,
-    )
-
-
-def _failed(message: str) -> ServerError:
-    return ServerError("engine_failed", message)
-
-
-def _died(ending: Ending) -> ServerError:
-    return _failed(
-        f"The model's worker process ended while it was answering ({ending.cause}); "
-        "it is being restarted, send the request again."
-    )
-
-
-def _may_recover(ending: Ending) -> bool:
-    """Whether a worker that died while loading deserves another try: only if it was killed from
-    outside. What llama.cpp aborts on, it aborts on again.
-    """
-    return ending.cause.startswith("killed by SIGKILL") or ending.cause.endswith("SIGTERM")
-
-
-def _card(loaded: Loaded) -> ModelCard:
-    return ModelCard(
-        architecture=loaded.architecture,
-        description=loaded.description,
-        context_length=loaded.context_length,
-        training_context_length=loaded.training_context_length,
-        parameters=loaded.parameters,
-        size_bytes=loaded.size_bytes,
-        slots=loaded.slots,
-        vocabulary_size=len(loaded.tokens),
-    )

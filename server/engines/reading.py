@@ -156,6 +156,8 @@ class Reading:
         """What was held back and the end; nothing if the model has to go on."""
         if ended.reason in ("failed", "cancelled") and not self.cut:
             raise ServerError("engine_failed", ended.message or "The engine ended the request.")
+        if ended.reason == "invalid" and not self.cut:
+            raise self._placed(ServerError("invalid", ended.message))
         self._spent.add(ended)
         if ended.reason == "stop" and not self.cut and self._goes_on():
             return
@@ -187,6 +189,7 @@ class Reading:
                 queue_s=spent.queue_s, prompt_s=spent.prompt_s, generation_s=spent.generation_s
             ),
             warning=self._warning(reason),
+            stop_string=self._stops.hit,
         )
         _log(finished)
         yield finished

@@ -13,7 +13,7 @@ from server.core.ports import ModelCard, PrefixCounters, SpeculationCounters
 from server.engines.link import WorkerLink
 from server.formats.base import Format
 from server.formats.vocabulary import Vocabulary
-from server.worker.messages import Accepted, Cancel, Ended, Refused, Step, Submit, Token
+from server.worker.messages import Accepted, Cancel, Ended, Loaded, Refused, Step, Submit, Token
 
 Item: TypeAlias = Accepted | Token | Ended
 
@@ -115,3 +115,16 @@ class Session:
 def _refusal(report: Refused) -> ServerError:
     param = "messages" if report.kind == "context_too_long" else None
     return ServerError(report.kind, report.message, param=param, retry_after=report.retry_after)
+
+
+def card_of(loaded: Loaded) -> ModelCard:
+    return ModelCard(
+        architecture=loaded.architecture,
+        description=loaded.description,
+        context_length=loaded.context_length,
+        training_context_length=loaded.training_context_length,
+        parameters=loaded.parameters,
+        size_bytes=loaded.size_bytes,
+        slots=loaded.slots,
+        vocabulary_size=len(loaded.tokens),
+    )

@@ -52,7 +52,9 @@ class Submissions:
             salt=b"" if limits.shared_prefixes else _mark(request.owner),
             owner=_mark(request.owner),
             boundaries=list(prompt.boundaries),
-            speculate=limits.speculate,
+            # When guesses are made depends on time, and steps with guesses round otherwise: who
+            # names a seed wants the same answer twice.
+            speculate=limits.speculate and request.sampling.seed is None,
         )
 
     def first(self, identity: int) -> Submit:

@@ -63,7 +63,7 @@ class Document:
             raise SchemaFault(self._path, f"A schema has at most {MAX_BYTES} characters.")
         reason = _fault_of(text)
         if reason is not None:
-            raise SchemaFault(self._culprit(), f"This schema cannot be held: {reason}.")
+            raise self._culprit(SchemaFault(self._path, reason))
         return text
 
     def _text_of(self, schema: Any) -> str:
@@ -101,25 +101,28 @@ class Document:
             holder["anyOf"] = holder.pop("oneOf")
 
     def _check_endings(self) -> None:
-        for name in endless({**self._definitions, "": self._root}):
+        names = endless({**self._definitions, "": self._root})
+        if names:
+            # A definition, if there is one: the whole only fails with it.
             raise SchemaFault(
-                self._places.get(name, self._path),
+                self._places.get(max(names), self._path),
                 "No value fits this schema: it demands itself again and again, or what is never"
                 " allowed; make a property optional or nullable.",
             )
 
-    def _culprit(self) -> str:
-        """The path of the smallest schema that the matcher refuses by itself."""
-        place, suspects, probes = self._path, [self._root], 0
+    def _culprit(self, fault: SchemaFault) -> SchemaFault:
+        """The fault of the smallest schema that the matcher refuses by itself."""
+        suspects, probes = [self._root], 0
         tried: set[int] = set()
         while suspects and probes < MAX_PROBES:
             suspect = suspects.pop(0)
             probes += 1
             tried.add(id(suspect))
-            if _fault_of(self._text_of(suspect)) is not None:
-                place = self._rewriter.places[id(suspect)]
+            reason = _fault_of(self._text_of(suspect))
+            if reason is not None:
+                fault = SchemaFault(self._rewriter.places[id(suspect)], reason)
                 suspects = [each for each in self._parts(suspect) if id(each) not in tried]
-        return place
+        return fault
 
     def _parts(self, schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """The schemas directly in a schema, and the one that it refers to."""
@@ -135,15 +138,18 @@ class Document:
 
 
 def _fault_of(text: str) -> str | None:
-    """Why the matcher refuses a schema; None: it does not."""
+    """Why the matcher refuses a schema, in one sentence; None: it does not."""
     try:
         grammar = LLMatcher.grammar_from_json_schema(text)
         is_refused, reasons = LLMatcher.validate_grammar_with_warnings(grammar)
     except ValueError as error:
-        return str(error)
+        is_refused, reasons = True, [str(error)]
     except BaseException as error:
         # A Rust panic is no Exception and would take the event loop with it.
         if type(error).__name__ != "PanicException":
             raise
-        return "it is too complex"
-    return " ".join(PLACE.sub("", reasons[0]).split()).rstrip(".") if is_refused else None
+        is_refused, reasons = True, ["it is too complex"]
+    if not is_refused:
+        return None
+    reason = " ".join(PLACE.sub("", reasons[0]).split())
+    return f"This schema cannot be held: {reason.rstrip('.')}."

@@ -70,7 +70,9 @@ class Rewriter:
             written["type"] = kinds[0] if len(kinds) == 1 else kinds
         for key, value in self._modern(schema, path).items():
             self._write(written, key, value, child(path, key), depth + 1)
-        self.combines |= len(written) > 1 and not written.keys().isdisjoint(COMBINING)
+        self.combines |= len(written.get("allOf", ())) > 1 or (
+            len(written) > 1 and not written.keys().isdisjoint(COMBINING)
+        )
         _check_minimum(written, path)
         if schema.get("nullable") is True and kinds is None:
             return self._noted({"anyOf": [written, {"type": "null"}]}, path)

@@ -35,7 +35,7 @@ class Answers:
         try:
             sequence.open()
         except GrammarError as error:
-            return End("failed", str(error))
+            return End("invalid", str(error))
         return None
 
     def begin(self, sequence: Sequence, now: float) -> End | None:
@@ -69,7 +69,7 @@ class Answers:
         try:
             return self._draw_within(constraints, sequence, logits, row, now)
         except (GrammarError, NothingAllowed) as error:
-            return End("failed", str(error))
+            return End("invalid", str(error))
 
     def _draw_within(
         self, constraints: Constraints, sequence: Sequence, logits: Logits, row: int, now: float

@@ -19,7 +19,8 @@ BLANK_LINES = re.compile(r"(?:[ \t\r\n]|#[^\r\n]*)*")
 ESCAPE_DIGITS = {"x": 2, "u": 4, "U": 8}
 ESCAPES = {"t": "\t", "r": "\r", "n": "\n", "\\": "\\", '"': '"', "[": "[", "]": "]", "-": "-"}
 REPEATS: dict[str, tuple[int, int | None]] = {"*": (0, None), "+": (1, None), "?": (0, 1)}
-LAST = 0x10FFFF
+# What . and [^...] stand for: llama.cpp has no NUL in a text.
+FIRST, LAST = 1, 0x10FFFF
 SURROGATES = (0xD800, 0xDFFF)
 
 
@@ -92,7 +93,7 @@ class Reader:
                 return self._group()
             case ".":
                 self._at += 1
-                return Character(_joined([(0, LAST)]))
+                return Character(_joined([(FIRST, LAST)]))
             case "<" | "!":
                 raise GrammarError(
                     f"The grammar names a token at {self._place()}; this server follows text only."
@@ -242,7 +243,7 @@ def _without_surrogates(ranges: list[tuple[int, int]]) -> Iterator[tuple[int, in
 
 def _others(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """Every character that is in none of the ranges."""
-    others, start = [], 0
+    others, start = [], FIRST
     for low, high in _joined(ranges):
         others.append((start, low - 1))
         start = high + 1

@@ -10,7 +10,8 @@ import msgspec
 
 from server.core.ports import PrefixCounters, SpeculationCounters
 
-EndReason: TypeAlias = Literal["stop", "length", "cancelled", "failed"]
+# "invalid": what the request asks for turned out to be impossible.
+EndReason: TypeAlias = Literal["stop", "length", "cancelled", "failed", "invalid"]
 RefusalKind: TypeAlias = Literal["busy", "context_too_long", "invalid"]
 
 LENGTH_BYTES = 4

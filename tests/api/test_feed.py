@@ -94,7 +94,7 @@ async def test_client_that_leaves_before_the_first_frame_ends_the_feed():
     async def send(_: Any) -> None:
         await asyncio.Event().wait()
 
-    response = EventStream(frames(), feed, ApiOptions(version="0"))
+    response = EventStream(frames(), feed, call({}), ApiOptions(version="0"))
     await response({"type": "http", "method": "POST"}, receive, send)
     assert never_started == []
     assert engine.left.is_set()

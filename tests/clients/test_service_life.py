@@ -61,7 +61,7 @@ def test_a_service_says_how_it_is_from_its_start_to_its_end(
 ) -> None:
     server = start(WATCHDOG_USEC="4000000", FDSTORE="4")
     manager.hear_until("READY=1")
-    assert manager.heard[:2] == ["FDSTORE=1", "FDNAME=http"]
+    assert manager.heard[:2] == ["FDSTORE=1", "FDNAME=PORT"]
     assert "STATUS=loading gpt-oss-20b" in manager.heard
     assert any(line.startswith("EXTEND_TIMEOUT_USEC=") for line in manager.heard)
     # READY means what it says.
@@ -164,12 +164,12 @@ def test_a_restart_under_load_loses_no_request(
     first = start(FDSTORE="4", N_PARALLEL="8")
     first.wait_until_ready()
     manager.hear_until("READY=1")
-    listener = manager.stored["http"]
+    listener = manager.stored["PORT"]
     load = Load(first.url)
     load.start()
     manager.hear_until("STATUS=ready: 8 running")
     assert first.stop() == 0
-    prefix, handed = hand_over(listener, "http")
+    prefix, handed = hand_over(listener, "PORT")
     port = str(listener.getsockname()[1])
     second = start(
         "--port", port, prefix=prefix, pass_fd=listener.fileno(), N_PARALLEL="8", **handed

@@ -4,12 +4,13 @@ import asyncio
 import json
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from server.core.events import Answer
 from server.core.messages import AssistantMessage, Conversation, Tool, UserMessage
 from server.core.request import GenerationRequest, GrammarOutput, JsonOutput
+from tests.engines.models import limits
 from tests.engines.scripted_session import ScriptedSession, answer_of
 from tests.formats.answers import MALFORMED, NOT_OFFERED, WELL_FORMED
 from tests.formats.vocabularies import tiny_vocabulary
@@ -91,16 +92,24 @@ def check_text(request: GenerationRequest, answer: Answer) -> None:
     visible = "".join(text for text in texts if text)
     assert visible or finished.warning or answer.tool_calls
     assert not set("<|>") & set(visible + (answer.reasoning or ""))
+    count = len(tiny_vocabulary().encode(visible))
     if request.max_tokens is not None:
-        assert len(tiny_vocabulary().encode(visible)) <= request.max_tokens + len(texts)
+        assert count <= request.max_tokens + len(texts)
     if isinstance(request.output, JsonOutput) and finished.reason == "stop":
         assert answer.text in VALUES
         assert json.loads(answer.text) is not None
     if finished.reason == "length":
         # A text that never becomes an answer never has the least length of one.
-        assert request.max_tokens is not None or request.min_tokens or not visible
+        default = request.max_tokens is None and count >= limits().max_tokens
+        assert request.max_tokens or default or request.min_tokens or not visible
 
 
+PLAIN = GenerationRequest(
+    id="any", conversation=Conversation(messages=(UserMessage(text="Hi"),), tools=())
+)
+
+
+@example(request=PLAIN, texts=["Hm. " * 80], value="{}")
 @given(request=requests(), texts=SCRIPTS, value=st.sampled_from(VALUES))
 @settings(max_examples=300, deadline=None)
 def test_every_answer_is_one(request: GenerationRequest, texts: list[str], value: str) -> None:

@@ -76,6 +76,21 @@ async def test_a_budget_ends_the_reasoning(start_engine: StartEngine) -> None:
     assert (none.reasoning, none.finished.usage.reasoning_tokens) == (None, 0)
 
 
+async def test_a_limit_that_fits_is_lowered_to_the_room(start_engine: StartEngine) -> None:
+    engine = await start_engine(options(context=256))
+    with pytest.raises(ServerError, match="may take 1000 more"):
+        await answer(engine, LONG, max_tokens=1000)
+    whole = await answer(engine, LONG, max_tokens=1000, fit=True)
+    assert whole.finished.reason == "length"
+    assert whole.finished.usage.total_tokens == 256
+
+
+async def test_a_prompt_is_counted_without_an_answer(start_engine: StartEngine) -> None:
+    engine = await start_engine()
+    whole = await answer(engine, "Hello!", max_tokens=1)
+    assert await engine.count(asked("Hello!")) == whole.finished.usage.prompt_tokens
+
+
 async def test_a_stop_string_ends_the_answer_before_it(start_engine: StartEngine) -> None:
     engine = await start_engine()
     whole = await answer(engine, LONG, max_tokens=800, stop=("12",))
@@ -83,6 +98,7 @@ async def test_a_stop_string_ends_the_answer_before_it(start_engine: StartEngine
     assert "11" in whole.text
     assert "12" not in whole.text
     assert whole.finished.reason == "stop"
+    assert whole.finished.stop_string == "12"
     assert whole.finished.usage.completion_tokens < 200
     assert whole.finished.timings.generation_s > 0
 

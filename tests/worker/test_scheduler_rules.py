@@ -149,7 +149,7 @@ def test_a_grammar_that_cannot_go_on_fails_its_own_request_only() -> None:
     desk.submit(1, PROMPT, 20, rules=[dead_end])
     desk.submit(2, PROMPT, 5)
     desk.finish()
-    assert (desk.ended[1].reason, desk.ended[1].message) == ("failed", "nothing is allowed")
+    assert (desk.ended[1].reason, desk.ended[1].message) == ("invalid", "nothing is allowed")
     assert desk.tokens == {2: answer(PROMPT, 5)}
 
 
@@ -159,7 +159,7 @@ def test_a_grammar_that_cannot_be_used_fails_its_own_request_only() -> None:
     desk.submit(2, PROMPT, 5, rules=[Rule(suffix=[FIRST], grammar=alphabet("nonsense", 9))])
     desk.submit(3, [5], 5)
     desk.finish()
-    assert [desk.ended[n].reason for n in (1, 2, 3)] == ["failed", "failed", "length"]
+    assert [desk.ended[n].reason for n in (1, 2, 3)] == ["invalid", "invalid", "length"]
     assert desk.ended[1].message == "'nonsense' is no alphabet."
     assert desk.tokens[3] == answer([5], 5)
 

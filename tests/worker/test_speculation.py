@@ -144,7 +144,7 @@ def test_what_cannot_be_drawn_fails_in_the_middle_of_a_guess() -> None:
     desk = CopyDesk()
     desk.submit(1, PROMPTS[1], 60, rules=[Rule(suffix=[token], grammar=alphabet("999 1 1", 9))])
     desk.finish()
-    assert desk.ended[1].reason == "failed"
+    assert desk.ended[1].reason == "invalid"
     assert desk.drafts > 0
 
 

@@ -35,7 +35,7 @@ MAX_TEXT_BYTES = 1 << 18
 HEADER = '%llguidance {"no_forcing": true}\n'
 # A client's grammar may neither hold a step up nor fill the memory: some 20 items a microsecond,
 # 2 kB a state. What is more complex fails with GrammarError.
-MAX_STEP_ITEMS = 1_000_000
+MAX_STEP_ITEMS = 400_000
 MAX_LEXER_STATES = 100_000
 
 

@@ -1,6 +1,8 @@
 """The tiny model, loaded once for all tests that compute with it."""
 
+import base64
 import ctypes
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,10 +13,13 @@ from server.worker.messages import ModelOptions
 from server.worker.runtime import library
 from server.worker.runtime.load import Runtime, load
 from tests.worker.runtime.float_model import write_float_copy
+from tests.worker.runtime.walks import Walker
 
 TINY = Path(__file__).resolve().parents[3] / "models/gpt-oss-tiny.gguf"
 SLOTS = 8
 CONTEXT = 1024
+# gpt-oss: 199,998 words, then control tokens and padding.
+O200K_SIZE = 201_088
 SYSTEM = (
     "<|start|>system<|message|>You are ChatGPT, a large language model trained by OpenAI.\n"
     "Knowledge cutoff: 2024-06\nCurrent date: 2025-06-28\n\nReasoning: low\n\n"
@@ -101,3 +106,22 @@ def chats(tokens_of: Callable[[str], list[int]]) -> list[list[int]]:
     ]
     end = "<|end|><|start|>assistant"
     return [tokens_of(f"{SYSTEM}<|start|>user<|message|>{text}{end}") for text in questions]
+
+
+@pytest.fixture(scope="session")
+def tiny(runtime: Runtime) -> Walker:
+    """Grammars over the bundled model's tokens."""
+    hidden = {*runtime.loaded.control_ids, *runtime.loaded.end_ids}
+    return Walker(runtime.loaded.tokens, sorted(hidden))
+
+
+@pytest.fixture(scope="session")
+def o200k() -> Walker:
+    """Grammars over gpt-oss's own tokens."""
+    folder = os.environ.get("TIKTOKEN_ENCODINGS_BASE") or TINY.parents[2] / "shared/data"
+    path = Path(folder) / "o200k_base.tiktoken"
+    if not path.is_file():
+        pytest.skip("o200k_base.tiktoken is not here; TIKTOKEN_ENCODINGS_BASE names its folder")
+    words = [base64.b64decode(line.split()[0]) for line in path.read_bytes().splitlines()]
+    tokens = words + [b"<|reserved_%d|>" % i for i in range(len(words), O200K_SIZE)]
+    return Walker(tokens, range(len(words), O200K_SIZE))

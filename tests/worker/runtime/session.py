@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable
 
+import msgspec
+
 from server.core.ports import SpeculationCounters
 from server.worker.admission import Limits
 from server.worker.gate import Gate
@@ -14,7 +16,10 @@ from server.worker.shelf import NoShelf
 
 
 class Session:
-    """Fresh, but for the store that it may share with others; without one it keeps no prompts."""
+    """Fresh, but for the store that it may share with others; without one it keeps no prompts.
+    Unless it `speculates` nothing is guessed: when to, the clock decides, and guesses change the
+    last bits of logits.
+    """
 
     def __init__(
         self,
@@ -22,6 +27,7 @@ class Session:
         max_stall_s: float = 0.7,
         store: PrefixStore | None = None,
         clock: Callable[[], float] = time.monotonic,
+        speculates: bool = False,
     ) -> None:
         limits = Limits(
             slots=runtime.loaded.slots,
@@ -30,6 +36,7 @@ class Session:
             queue_limit=100,
             max_stall_s=max_stall_s,
         )
+        self.speculates = speculates
         self.runner = runtime.runner
         for slot in range(limits.slots):
             self.runner.rewind(slot)
@@ -41,6 +48,7 @@ class Session:
         self.speculation: SpeculationCounters | None = None
 
     def submit(self, submit: Submit) -> None:
+        submit = msgspec.structs.replace(submit, speculate=submit.speculate and self.speculates)
         assert self.gate.enter(submit) == Accepted(id=submit.id)
         self.scheduler.submit(submit)
         self.tokens[submit.id] = []

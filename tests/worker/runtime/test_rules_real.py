@@ -90,6 +90,6 @@ def test_where_nothing_is_allowed_the_request_fails_alone(runtime: Runtime) -> N
     session.submit(submission(1, PROMPT, 40, rules=[Rule(suffix=[], grammar=alphabet("7 3 9", 7))]))
     session.submit(submission(2, PROMPT, 20))
     tokens = session.finish()
-    assert (session.ended[1].reason, tokens[1]) == ("failed", [])
+    assert (session.ended[1].reason, tokens[1]) == ("invalid", [])
     assert "loosen the schema" in session.ended[1].message
     assert tokens[2] == answer(runtime, PROMPT, 20)
