@@ -32,6 +32,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Everything that pip will be asked for: there is no network inside."""
+    if given := os.environ.get("GPT_API_DEPLOY_WHEELS"):
+        return Path(given)
     folder = tmp_path_factory.mktemp("wheels")
     tools = tmp_path_factory.mktemp("tools")
     subprocess.run([SERVICE_PYTHON, "-m", "venv", tools], check=True)
