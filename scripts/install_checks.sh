@@ -91,12 +91,14 @@ model_bytes() {
     case $(model_kind) in
         demo) echo 20000000 ;;
         file) stat -Lc %s -- "$MODEL" 2>/dev/null || echo 0 ;;
-        *) echo "$GPT_OSS_BYTES" ;;
+        *) if [ "$MODEL" = gpt-oss-20b ]; then echo "$GPT_OSS_BYTES"; else echo 0; fi ;;
     esac
 }
 
 check_memory() {
     local total needed model
+    [ "$(model_kind):$MODEL" = name:gpt-oss-20b ] || [ "$(model_kind)" != name ] ||
+        doubt "how large $MODEL is shows when it is downloaded: whether it fits is not checked"
     total=$(($(awk '/^MemTotal:/ { print $2 }' /proc/meminfo) * 1024))
     model=$(model_bytes)
     needed=$((model + SPARE_BYTES))

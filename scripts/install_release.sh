@@ -109,9 +109,15 @@ bring_file() {
     file=$(readlink -f -- "$MODEL")
     MODEL_SETTING=$file
     case $file in
-        "$STATE"/* | /srv/* | /opt/* | /mnt/* | /data/*) return ;;
-        *) ;;
+        "$STATE"/* | /srv/* | /opt/* | /mnt/* | /data/*) ;;
+        *) copy_model "$file" ;;
     esac
+    as_service test -r "$MODEL_SETTING" ||
+        fail "The user $ACCOUNT cannot read $MODEL_SETTING; give it the right, or move the file to $STATE/models."
+}
+
+copy_model() {
+    local file=$1
     MODEL_SETTING=$STATE/models/${file##*/}
     if [ "$(stat -c %s "$MODEL_SETTING" 2>/dev/null)" != "$(stat -c %s "$file")" ]; then
         run cp --reflink=auto -- "$file" "$MODEL_SETTING.new"

@@ -126,7 +126,7 @@ report() {
     say "
 gpt-api runs.
   Base URL    http://${address:-127.0.0.1}:$PORT/v1
-  Model Name  gpt-oss-20b"
+  Model Name  $(setting_or MODEL_NAME gpt-oss-20b)"
     if [ -n "$NEW_KEY" ]; then
         # Shown once, and nowhere written but in the table of keys.
         say "  API Key     $NEW_KEY"

@@ -34,7 +34,9 @@ class Life:
         self._systemd = systemd
         self._announce = announce
         self._keys = KeyReload(settings, self._service.keys)
-        self._presence = Presence(self._service.registry, systemd)
+        self._presence = Presence(
+            self._service.registry, systemd, settings.shutdown_timeout_seconds
+        )
         self.failed = False
 
     def occasions(self) -> Occasions:

@@ -16,19 +16,28 @@ SILENCE_LIMIT_S = 75.0
 # something was done in the last minutes.
 PATIENCE_S = 60.0
 STANDSTILL_LIMIT_S = 600.0
+# Beyond the time that answers have to finish: for their last words, and for workers to leave.
+FAREWELL_S = 30.0
 
 
 class Presence:
-    """Tells what there is to tell at each `beat`. `failure`: why the default model is of no use."""
+    """Tells what there is to tell at each `beat`. `drain_s`: how long answers have to finish when
+    the server ends. `failure`: why the default model is of no use.
+    """
 
     def __init__(
-        self, registry: Registry, systemd: Systemd, clock: Callable[[], float] = time.monotonic
+        self,
+        registry: Registry,
+        systemd: Systemd,
+        drain_s: float,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._registry = registry
         self._systemd = systemd
         self._clock = clock
         self._ready = False
-        self._ending = False
+        self._drain_s = drain_s
+        self._ends_at: float | None = None
         self._words = ""
         self._moved_at = clock()
 
@@ -48,21 +57,21 @@ class Presence:
 
     def reloading(self) -> None:
         """The keys are about to be read again."""
-        if self._ready and not self._ending:
+        if self._ready and self._ends_at is None:
             self._systemd.tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def reloaded(self) -> None:
-        if self._ready and not self._ending:
+        if self._ready and self._ends_at is None:
             self._systemd.tell("READY=1")
 
     def stopping(self) -> None:
         """The server was told to end, and what runs may go on for a while."""
-        self._ending = True
+        self._ends_at = self._clock() + self._drain_s + FAREWELL_S
         self._systemd.tell("STOPPING=1")
         self.beat()
 
     def _readiness(self, status: EngineStatus) -> Iterator[str]:
-        if status.state == "ready" and not self._ready and not self._ending:
+        if status.state == "ready" and not self._ready and self._ends_at is None:
             self._ready = True
             yield "READY=1"
 
@@ -73,8 +82,13 @@ class Presence:
             yield f"STATUS={words}"
 
     def _patience(self, status: EngineStatus) -> Iterator[str]:
-        moving = self._clock() - self._moved_at < STANDSTILL_LIMIT_S
-        if self._ending or (not self._ready and status.state == "loading" and moving):
+        now = self._clock()
+        if self._ends_at is not None:
+            patient = now < self._ends_at
+        else:
+            moving = now - self._moved_at < STANDSTILL_LIMIT_S
+            patient = not self._ready and status.state == "loading" and moving
+        if patient:
             yield f"EXTEND_TIMEOUT_USEC={int(PATIENCE_S * 1_000_000)}"
 
     def _life(self) -> Iterator[str]:
@@ -85,7 +99,7 @@ class Presence:
 
     def _describe(self, status: EngineStatus) -> str:
         counts = f"{status.running} running, {status.waiting} waiting"
-        if self._ending:
+        if self._ends_at is not None:
             return f"draining: {counts}"
         if status.state == "ready":
             return f"ready: {counts}"

@@ -4,11 +4,18 @@ from dataclasses import dataclass, field
 
 from server.core.ports import EngineStatus
 from server.notify import Systemd
-from server.presence import PATIENCE_S, SILENCE_LIMIT_S, STANDSTILL_LIMIT_S, Presence
+from server.presence import (
+    FAREWELL_S,
+    PATIENCE_S,
+    SILENCE_LIMIT_S,
+    STANDSTILL_LIMIT_S,
+    Presence,
+)
 from server.registry import Entry, Registry
 from tests.fakes import ScriptedEngine
 from tests.worker.fake_runner import Clock
 
+DRAIN_S = 30.0
 EXTENSION = f"EXTEND_TIMEOUT_USEC={int(PATIENCE_S)}000000"
 
 
@@ -40,7 +47,7 @@ class Bench:
 
     def __post_init__(self) -> None:
         registry = Registry([Entry(name="m", engine=self.engine, created=0)], default="m")
-        self.presence = Presence(registry, self.systemd, self.clock)
+        self.presence = Presence(registry, self.systemd, DRAIN_S, self.clock)
 
     def beat(self, status: EngineStatus) -> list[str]:
         """What is said at the next beat."""
@@ -110,6 +117,9 @@ def test_the_end_takes_the_time_it_takes() -> None:
         "WATCHDOG=1",
     ]
     assert bench.beat(bench.engine.now) == [EXTENSION, "WATCHDOG=1"]
+    # An end that does not come is systemd's to bring about.
+    bench.clock.now += DRAIN_S + FAREWELL_S
+    assert bench.beat(bench.engine.now) == ["WATCHDOG=1"]
 
 
 def test_reading_the_keys_again_is_framed() -> None:
