@@ -184,7 +184,11 @@ stop() {
     [ ! -d "/proc/$init" ] || kill -9 "$init"
     ip link del "box$init" 2>/dev/null || true
     kill "$(cat "$1/reader")" 2>/dev/null || true
-    find "$(cat "$1/cgroup")" -depth -type d -exec rmdir {} \; 2>/dev/null || true
+    for _ in $(seq 50); do
+        find "$(cat "$1/cgroup")" -depth -type d -exec rmdir {} \; 2>/dev/null || true
+        [ -d "$(cat "$1/cgroup")" ] || break
+        sleep 0.1
+    done
 }
 
 case $1 in
