@@ -7,7 +7,7 @@ APT=(env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=a apt-get -y -o DPkg::L
     -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold)
 
 install_system_packages() {
-    local wanted=(python3 python3-venv curl ca-certificates iproute2 util-linux) missing=() each
+    local wanted=(python3 python3-venv libgomp1 curl ca-certificates iproute2 util-linux) missing=() each
     ! has_to_be_built || wanted+=(build-essential)
     for each in "${wanted[@]}"; do
         installed "$each" || missing+=("$each")
