@@ -30,6 +30,12 @@ PY
 pip_install() { "$VENV/bin/python" -m pip install --prefer-binary "$@" || blame; }
 
 fill_venv() {
+    install_packages "$1"
+    pip_install --quiet --no-deps --editable "$ROOT"
+}
+
+# What a requirements file lists, the engine from a prebuilt wheel where there is one that runs.
+install_packages() {
     say "Installing $1. Where llama.cpp has to be built for this machine, that takes 5 to 20 minutes."
     prebuilt=$(find_prebuilt || true)
     pip_install ${prebuilt:+--extra-index-url "$prebuilt"} -r "$ROOT/$1"
@@ -39,7 +45,6 @@ fill_venv() {
         pip_install --force-reinstall --no-deps --no-binary llama-cpp-python \
             "$(grep '^llama-cpp-python' "$ROOT/requirements.txt")"
     fi
-    pip_install --quiet --no-deps --editable "$ROOT"
 }
 
 blame() {

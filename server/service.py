@@ -8,22 +8,24 @@ import signal
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import uvicorn
-from fastapi import FastAPI
 
-from server import __version__, logs
+from server import __version__, logs, notify
 from server.api.ollama_door import OllamaDoor
 from server.hub.reference import Reference
+from server.life import Life
+from server.listeners import Listeners
 from server.main import create_app
+from server.notify import Systemd
+from server.serving import LAST_WORDS_S, DrainingServer
 from server.settings import Settings
 from server.settings_checks import loopback
 
 # Clients keep idle connections for 5 s or more; one that the server closes at that very moment is a
 # failed request to them. Longer than any proxy's habit, it is always the client that closes.
 KEEP_ALIVE_SECONDS = 75
-# Streams that are cut when the time is up still have to send their error before the sockets close.
-LAST_WORDS_SECONDS = 5
 BACKLOG = 2048
 
 
@@ -31,27 +33,16 @@ class CannotListen(Exception):
     """The address cannot be had; one sentence with the way out."""
 
 
-class _AnnouncedServer(uvicorn.Server):
-    """A uvicorn server that says when it answers."""
-
-    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._announce = announce
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            self._announce()
-
-
 def run(settings: Settings, announce: Callable[[str], None]) -> int:
     """Serve until told to stop; returns the exit code. Errors: CannotListen."""
     logs.configure(settings.log_level)
-    app: FastAPI | OllamaDoor = create_app(settings)
-    listeners = [listen(settings.host, settings.port)]
-    if settings.ollama_port is not None:
-        listeners.append(listen(settings.host, settings.ollama_port, "OLLAMA_PORT"))
-        app = OllamaDoor(app, port_of(listeners[1]))
+    # Until there are keys to read again, SIGHUP means nothing; by itself it would end the process.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    systemd = notify.from_environment()
+    listeners = _listeners(settings, systemd)
+    ports = [port_of(listener) for listener in listeners]
+    application = create_app(settings)
+    app = OllamaDoor(application, ports[1]) if len(ports) > 1 else application
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -60,16 +51,34 @@ def run(settings: Settings, announce: Callable[[str], None]) -> int:
         ws="none",
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=settings.shutdown_timeout_seconds + LAST_WORDS_SECONDS,
+        timeout_graceful_shutdown=int(LAST_WORDS_S),
     )
-    ports = [port_of(listener) for listener in listeners]
-    server = _AnnouncedServer(config, lambda: announce(banner(settings, *ports)))
+    life = Life(settings, application, systemd, lambda: announce(banner(settings, *ports)))
+    server = DrainingServer(
+        config,
+        life.occasions(),
+        drain_s=settings.shutdown_timeout_seconds,
+        kept=systemd.keeps_sockets,
+    )
     # uvicorn drains and ends on a signal, then raises it again for whoever called: for us that is
     # the end that was asked for, not a death.
     signal.signal(signal.SIGTERM, _leave)
     with suppress(KeyboardInterrupt):
         server.run(sockets=listeners)
-    return 0 if server.started else 1
+    return 0 if server.started and not life.failed else 1
+
+
+def _listeners(settings: Settings, systemd: Systemd) -> list[socket.socket]:
+    wanted = {"PORT": settings.port}
+    if settings.ollama_port is not None:
+        wanted["OLLAMA_PORT"] = settings.ollama_port
+    listeners = Listeners(systemd)
+    found = [
+        listeners.get(name, settings.host, port, partial(listen, settings.host, port, name))
+        for name, port in wanted.items()
+    ]
+    listeners.settle()
+    return found
 
 
 def _leave(*_: object) -> None:

@@ -79,6 +79,10 @@ class Settings(EmbeddingSettings, ModelSettings, BaseSettings):
         "Layers on the GPU: auto (as many as fit), all, or a count; 0 is the CPU alone.",
         example="auto",
     )
+    require_gpu: bool = setting(
+        False,
+        "Do not start where llama.cpp finds no GPU, instead of computing on the CPU, slowly.",
+    )
     n_cpu_moe: int = setting(
         0, "Layers whose experts stay on the CPU when the rest is on a small GPU.", ge=0
     )

@@ -21,6 +21,7 @@ def model_options(settings: Settings) -> ModelOptions:
         slots=settings.n_parallel,
         threads=settings.n_threads or granted_cpus(),
         gpu_layers=settings.n_gpu_layers,
+        require_gpu=settings.require_gpu,
         cpu_moe_layers=settings.n_cpu_moe,
         weight_repack=settings.weight_repack,
         queue_limit=settings.max_queue,

@@ -62,9 +62,15 @@ TOP = frozenset(
         "cli",
         "interface_doc",
         "interface_types",
+        "key_reload",
+        "life",
+        "listeners",
         "main",
+        "notify",
+        "presence",
         "pull",
         "service",
+        "serving",
         "settings",
         "settings_checks",
         "settings_embedding",
@@ -90,9 +96,9 @@ RESERVED = {
     "hmac": {"auth"},
     "argparse": {"cli", "worker.main"},
 }
-# Who may look at the environment: the settings; the log, for what systemd says about stderr; the
+# Who may look at the environment: the settings; the log and notify, for what systemd says; the
 # engines, to hand it on to the processes that they start.
-ENVIRONMENT_READERS = {"settings_load", "logs", "engines"}
+ENVIRONMENT_READERS = {"settings_load", "logs", "notify", "engines"}
 PRINTERS = {"cli"}
 
 

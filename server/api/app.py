@@ -22,10 +22,12 @@ from server.api import (
 from server.api.bodies import BODIES
 from server.api.cors import allow_origins
 from server.api.deps import Service
-from server.api.middleware import BodyLimit, RequestId, TidyPath
+from server.api.drain import Drain
+from server.api.middleware import BodyLimit, LastReply, RequestId, TidyPath
 from server.api.openapi import describe
 from server.api.options import ApiOptions
 from server.auth.keys import KeyTable
+from server.auth.ring import KeyRing
 from server.registry import Registry
 from server.response_store import ResponseStore
 
@@ -44,11 +46,13 @@ def build(
         # A redirect loses the body of a POST in many clients; TidyPath makes it needless.
         redirect_slashes=False,
     )
+    drain = Drain()
     app.state.service = Service(
         registry=registry,
-        keys=keys,
+        keys=KeyRing(keys),
         options=options,
         responses=ResponseStore(options.responses),
+        drain=drain,
     )
     _add_routes(app)
     errors.install(app)
@@ -57,6 +61,7 @@ def build(
     app.add_middleware(TidyPath)
     app.add_middleware(BodyLimit, max_bytes=options.max_body_bytes)
     allow_origins(app, options.cors_origins)
+    app.add_middleware(LastReply, drain=drain)
     app.add_middleware(RequestId)
     return app
 

@@ -6,8 +6,10 @@ from typing import cast
 
 from fastapi import Request
 
+from server.api.drain import Drain
 from server.api.options import ApiOptions
-from server.auth.keys import KeyTable, Permission, Principal
+from server.auth.keys import Permission, Principal
+from server.auth.ring import KeyRing
 from server.registry import Registry
 from server.response_store import ResponseStore
 
@@ -17,9 +19,10 @@ class Service:
     """Everything the routes work with; `app.state.service`."""
 
     registry: Registry
-    keys: KeyTable
+    keys: KeyRing
     options: ApiOptions
     responses: ResponseStore
+    drain: Drain
 
 
 def service(request: Request) -> Service:
@@ -33,12 +36,13 @@ async def authenticated(request: Request) -> Principal:
 
 def allowed(*permissions: Permission) -> Callable[[Request], Awaitable[Principal]]:
     """A dependency: who is asking, with any of these permissions. Errors: ServerError
-    unauthenticated, forbidden.
+    unauthenticated, forbidden, busy when the server takes no more requests.
     """
 
     async def principal(request: Request) -> Principal:
         who = await authenticated(request)
         who.require(*permissions)
+        service(request).drain.admit()
         return who
 
     return principal

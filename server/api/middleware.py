@@ -11,6 +11,7 @@ import time
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from server.api.drain import Drain
 from server.api.errors import error_response
 from server.core.errors import ServerError
 from server.logs import request_id
@@ -96,6 +97,22 @@ class BodyLimit:
             f"The request body is larger than the {self._max_bytes} bytes that this server takes;"
             " send less.",
         )
+
+
+class LastReply:
+    """Says with each reply that the connection ends with it, once the server is about to."""
+
+    def __init__(self, app: ASGIApp, drain: Drain) -> None:
+        self._app = app
+        self._drain = drain
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def closing(message: Message) -> None:
+            if message["type"] == "http.response.start" and self._drain.begun:
+                MutableHeaders(scope=message)["connection"] = "close"
+            await send(message)
+
+        await self._app(scope, receive, closing)
 
 
 class TidyPath:

@@ -9,6 +9,9 @@ from server.api.feed import Feed
 from server.api.options import ApiOptions
 from server.dialects.base import Call
 
+# Between the end of the time and the end of the streams.
+CUT_SECONDS = 10.0
+
 
 class EventStream(EventSourceResponse):
     """Sends `frames` as they are, and the call's ping when they are silent for too long."""
@@ -24,7 +27,8 @@ class EventStream(EventSourceResponse):
             # Bytes pass as they are, which the annotation does not say.
             ping_message_factory=lambda: call.ping,  # type: ignore[arg-type, return-value]
             sep="\n",
-            shutdown_grace_period=options.drain_seconds,
+            # Whoever drains ends streams with an error; this is for servers that do not.
+            shutdown_grace_period=options.drain_seconds + CUT_SECONDS,
         )
         self._feed = feed
 

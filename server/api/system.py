@@ -33,8 +33,12 @@ async def root(request: Request) -> Response:
 @router.head("/health", include_in_schema=False)
 @router.get("/health", summary="Whether it can answer", response_class=Response)
 async def health(request: Request) -> Response:
-    """200 when the default model can answer, 503 while it loads and after it failed."""
+    """200 when the default model can answer, 503 while it loads, after it failed, and once the
+    server is about to end.
+    """
     overview = _overview(request)
+    if service(request).drain.begun:
+        return JSONResponse(health_object(overview) | {"status": "draining"}, status_code=503)
     return JSONResponse(health_object(overview), status_code=200 if overview.ready else 503)
 
 

@@ -48,7 +48,7 @@ class EngineStatus:
     """`detail` is one sentence for an operator: why it is not ready, or what was chosen at load.
     `stalls` counts the steps that held running streams up for longer than was meant. `prefixes` is
     None where the engine keeps none, or has not said yet; `speculation` until something was
-    guessed.
+    guessed. `silence_s`: seconds since its process gave a sign of life, 0 where there is none.
     """
 
     state: EngineState
@@ -58,6 +58,7 @@ class EngineStatus:
     stalls: int = 0
     prefixes: PrefixCounters | None = None
     speculation: SpeculationCounters | None = None
+    silence_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

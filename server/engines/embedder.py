@@ -44,6 +44,7 @@ class LocalEmbedder(SupervisedBackend[EmbeddingSession]):
             state=self._supervision.state,
             running=session.running if session else 0,
             detail=self._supervision.detail,
+            silence_s=self._supervision.silence_s,
         )
 
     async def embed(self, request: EmbeddingRequest) -> Embeddings:

@@ -9,18 +9,20 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from server.worker.messages import Close, Frame
+from server.worker.messages import Close, Frame, Ping
 from server.worker.wire import LENGTH_BYTES, MAX_FRAME_BYTES, Report, decode_report, encode
 
 log = logging.getLogger(__name__)
 
 LAST_LINES = 20
 CLOSE_GRACE_S = 5.0
+PING_INTERVAL_S = 5.0
 _PACKAGE_ROOT = str(Path(__file__).resolve().parents[2])
 
 
@@ -56,6 +58,7 @@ class WorkerLink:
         self._writer = writer
         self._last: deque[str] = deque(maxlen=LAST_LINES)
         self._words = asyncio.create_task(self._listen())
+        self._heard_at = time.monotonic()
 
     @classmethod
     async def open(cls) -> "WorkerLink":
@@ -94,13 +97,35 @@ class WorkerLink:
         when the other side does not speak the protocol.
         """
         try:
-            head = await self._reader.readexactly(LENGTH_BYTES)
-            length = int.from_bytes(head, "big")
+            length = int.from_bytes(await self._reader.readexactly(LENGTH_BYTES), "big")
             if length > MAX_FRAME_BYTES:
                 raise ValueError(f"a frame of {length} bytes")
-            return decode_report(await self._reader.readexactly(length))
+            body = await self._reader.readexactly(length)
         except (asyncio.IncompleteReadError, ConnectionError):
             return None
+        self._heard_at = time.monotonic()
+        return decode_report(body)
+
+    @property
+    def silence_s(self) -> float:
+        """How long it has not been heard of."""
+        return time.monotonic() - self._heard_at
+
+    async def attend(self, silence_limit_s: float) -> None:
+        """Ask for signs of life, and end a worker that gives none for so long. Meanwhile somebody
+        has to `receive`.
+        """
+        interval_s = min(PING_INTERVAL_S, silence_limit_s / 2)
+        asked = 0
+        # Counted, not measured: where this process itself was stopped for a while, what the worker
+        # said meanwhile is still to be read.
+        while asked * interval_s < silence_limit_s:
+            heard_at = self._heard_at
+            self.send(Ping())
+            await asyncio.sleep(interval_s)
+            asked = asked + 1 if self._heard_at == heard_at else 0
+        log.error("worker %d has given no sign of life for %.0f s", self.pid, self.silence_s)
+        self.kill()
 
     async def ending(self) -> Ending:
         """Wait until the process has ended and its last words are read."""

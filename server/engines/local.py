@@ -70,6 +70,7 @@ class LocalEngine(SupervisedBackend[Session]):
             stalls=session.stalls if session else 0,
             prefixes=session.prefixes if session else None,
             speculation=session.speculation if session else None,
+            silence_s=self._supervision.silence_s,
         )
 
     async def tokenize(self, request: GenerationRequest) -> tuple[int, ...]:

@@ -47,6 +47,7 @@ class Session:
         self._link = link
         self._open: dict[int, Mailbox] = {}
         self._ids = itertools.count(1)
+        self._failure: ServerError | None = None
         self.card = card
         self.vocabulary = vocabulary
         self.format = text_format
@@ -61,6 +62,10 @@ class Session:
 
     def submit(self, command: Submit) -> Mailbox:
         mailbox = Mailbox()
+        if self._failure is not None:
+            # It came to be while the worker went.
+            mailbox.put(self._failure)
+            return mailbox
         self._open[command.id] = mailbox
         self._link.send(command)
         return mailbox
@@ -92,7 +97,8 @@ class Session:
                 self._end(ended.id, ended)
 
     def fail(self, error: ServerError) -> None:
-        """End every open request with this error: the worker is gone."""
+        """End every request with this error, those that come too: the worker is gone."""
+        self._failure = error
         for request in list(self._open):
             self._end(request, error)
 

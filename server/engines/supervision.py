@@ -13,9 +13,10 @@ import msgspec
 
 from server.core.errors import ServerError
 from server.core.ports import EngineState
-from server.engines.link import Ending, WorkerLink
+from server.engines.endings import closing, died, failed, may_recover
+from server.engines.link import WorkerLink
 from server.worker.embedding.messages import EmbedderLoaded
-from server.worker.messages import Loaded, LoadFailed, LoadProgress
+from server.worker.messages import Loaded, LoadFailed, LoadProgress, Ping
 from server.worker.wire import Options, Word
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,8 @@ class SupervisionOptions:
 
     `ready_wait_s`: how long a request waits for a model that is being loaded before it is told to
     come back. After a death the next start waits `backoff_s`, twice as long each time up to
-    `backoff_limit_s`; a worker that lived `healthy_s` starts the count anew.
+    `backoff_limit_s`; a worker that lived `healthy_s` starts the count anew. One that
+    gives no sign of life for `silence_limit_s` is ended.
     """
 
     name: str
@@ -43,6 +45,7 @@ class SupervisionOptions:
     backoff_s: float = 0.5
     backoff_limit_s: float = 30.0
     healthy_s: float = 60.0
+    silence_limit_s: float = 45.0
 
 
 class Listener(Protocol):
@@ -93,7 +96,7 @@ class Supervision(Generic[Session]):
         if supervision is not None:
             supervision.cancel()
             await asyncio.wait([supervision])
-        self._lose_session(_failed("The server is shutting down; send the request again later."))
+        self._lose_session(closing())
         link, self._link = self._link, None
         if link is not None:
             await link.close()
@@ -102,6 +105,11 @@ class Supervision(Generic[Session]):
     @property
     def worker_pid(self) -> int | None:
         return self._link.pid if self._link else None
+
+    @property
+    def silence_s(self) -> float:
+        """Since the worker's last sign of life; 0 where there is no worker."""
+        return self._link.silence_s if self._link else 0.0
 
     async def settle(self) -> None:
         """Wait until the model is ready or known to be unusable."""
@@ -127,7 +135,7 @@ class Supervision(Generic[Session]):
                 f"The model {name} is being loaded ({self.detail or 'starting'}); try again soon.",
                 retry_after=retry_after,
             )
-        return _failed(f"The model {name} cannot answer: {self.detail or self.state}")
+        return failed(f"The model {name} cannot answer: {self.detail or self.state}")
 
     # --- the worker's life ---------------------------------------------------------------------
 
@@ -169,15 +177,19 @@ class Supervision(Generic[Session]):
             self._enter("restarting", f"the worker could not be started: {error}")
             return None
         link.send(self._options.model)
-        refusal = await self._serve(link)
+        attending = asyncio.create_task(link.attend(self._options.silence_limit_s))
+        try:
+            refusal = await self._serve(link)
+        finally:
+            attending.cancel()
         link.kill()
         ending = await link.ending()
         self._link = None
         served = self.session is not None
-        self._lose_session(_died(ending))
+        self._lose_session(died(ending))
         if refusal is not None:
             return refusal
-        if not served and not _may_recover(ending):
+        if not served and not may_recover(ending):
             return (
                 f"loading {self._options.model.path} ended llama.cpp ({ending.cause}); "
                 f"its last words: {ending.last_words or 'none'}"
@@ -214,7 +226,7 @@ class Supervision(Generic[Session]):
                 refusal = await self._welcome(link, report)
                 if refusal is not None:
                     return refusal
-            elif self.session is not None:
+            elif self.session is not None and not isinstance(report, Ping):
                 self.session.take(report)
 
     async def _welcome(self, link: WorkerLink, loaded: Loaded | EmbedderLoaded) -> str | None:
@@ -238,21 +250,3 @@ class Supervision(Generic[Session]):
             self._settled.set()
         else:
             self._settled.clear()
-
-
-def _failed(message: str) -> ServerError:
-    return ServerError("engine_failed", message)
-
-
-def _died(ending: Ending) -> ServerError:
-    return _failed(
-        f"The model's worker process ended while it was answering ({ending.cause}); "
-        "it is being restarted, send the request again."
-    )
-
-
-def _may_recover(ending: Ending) -> bool:
-    """Whether a worker that died while loading deserves another try: only if it was killed from
-    outside. What llama.cpp aborts on, it aborts on again.
-    """
-    return ending.cause.startswith("killed by SIGKILL") or ending.cause.endswith("SIGTERM")

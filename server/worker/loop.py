@@ -9,7 +9,7 @@ from queue import SimpleQueue
 from threading import Lock
 from typing import Protocol
 
-from server.worker.messages import Cancel, Close, Submit
+from server.worker.messages import Cancel, Close, Ping, Submit
 from server.worker.ports import Batch, DecodeFailed, DecodeInterrupted, Runner
 from server.worker.scheduler import Scheduler
 from server.worker.wire import Command, Report
@@ -17,6 +17,8 @@ from server.worker.wire import Command, Report
 # Steps faster than this share a frame. A frame costs the gateway some 0.2 ms of the cores that the
 # model computes on; text that comes 15 ms later nobody notices.
 REPORT_INTERVAL_S = 0.015
+# A batch of a long prompt takes a slow machine half a minute; ten times that is no computation.
+STEP_LIMIT_S = 300.0
 CLOSED = "The engine was closed before the answer was complete."
 
 
@@ -29,14 +31,28 @@ class Interruptible(Protocol):
 
 
 class Watch:
-    """Interrupts the running computation when nobody wants its result any more. `notice` is called
-    by another thread than the rest.
+    """Interrupts the running computation when nobody wants its result any more, and knows when one
+    does not end. `notice` and `hangs` are called by another thread than the rest.
     """
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._runner: Interruptible | None = None
         self._wanted: set[int] = set()
+        self._step_began: float | None = None
+
+    def start(self, now: float) -> None:
+        """A step begins."""
+        self._step_began = now
+
+    def rest(self) -> None:
+        """The step is over; the next one may be long in coming."""
+        self._step_began = None
+
+    def hangs(self, now: float) -> bool:
+        """Whether the step takes longer than any should."""
+        began = self._step_began
+        return began is not None and now - began > STEP_LIMIT_S
 
     def begin(self, runner: Interruptible, requests: set[int]) -> None:
         """The runner is about to compute for these requests."""
@@ -97,7 +113,9 @@ class Loop:
         while not self._closed:
             for command in arrived(self._commands, wait=self._scheduler.idle):
                 self._obey(command)
+            self._watch.start(self._clock())
             self._step()
+            self._watch.rest()
         self._report()
 
     def _obey(self, command: Command) -> None:
@@ -109,6 +127,9 @@ class Loop:
             case Close():
                 self._scheduler.abandon(None, CLOSED)
                 self._closed = True
+            case Ping():
+                # Answered when it came.
+                pass
 
     def _step(self) -> None:
         batch: Batch | None = None

@@ -44,6 +44,8 @@ GPU_STALL_MS = 60
 # half of this; they recurse, and where the stack ends so does the process.
 STACK_BYTES_PER_TEXT_BYTE = 640
 STACK_BYTES = 8 << 20
+# Of 1000: before everything that does not ask for it.
+OOM_SCORE = 700
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -62,6 +64,7 @@ def _work(channel: Channel) -> int:
     # A terminal sends its interrupt to the whole process group; when to end is the gateway's
     # decision, for it may have answers to finish.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _volunteer()
     log = library.start()
     options = channel.receive_options()
     # Closed in the middle of a load there is nothing to end but the process.
@@ -116,6 +119,20 @@ def _embed(
     thread.start()
     thread.join()
     runtime.close()
+
+
+def _volunteer() -> None:
+    """Be the first that the kernel ends when memory runs out: it is the worker that is large, and
+    the gateway that starts another.
+    """
+    try:
+        with open("/proc/self/oom_score_adj", "r+", encoding="ascii") as file:
+            score = max(int(file.read()), OOM_SCORE)
+            file.seek(0)
+            file.write(str(score))
+    except (OSError, ValueError):
+        # Not Linux, or not allowed: then the kernel chooses, and as a rule the largest.
+        pass
 
 
 class _Progress:

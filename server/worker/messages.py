@@ -47,6 +47,7 @@ class ModelOptions(Frame, frozen=True, kw_only=True):
     owner_slots: int | None = None
     max_stall_ms: int | None = None
     prefixes: PrefixOptions = PrefixOptions()
+    require_gpu: bool = False
 
 
 # --- commands ------------------------------------------------------------------------------------
@@ -158,15 +159,17 @@ class Submit(Frame, frozen=True, kw_only=True):
 
 
 class Cancel(Frame, frozen=True, kw_only=True):
-    """End request `id` within a step. Unknown or ended ids are ignored: the two may cross on the
-    way.
-    """
+    """End request `id` within a step. Unknown and ended ids are ignored, for frames may cross."""
 
     id: int
 
 
 class Close(Frame, frozen=True, kw_only=True):
     """End every request and leave."""
+
+
+class Ping(Frame, frozen=True, kw_only=True):
+    """Sent back at once, also in the middle of a load or a step, unless that does not end."""
 
 
 # --- reports -------------------------------------------------------------------------------------

@@ -1,7 +1,9 @@
 """Where commands arrive, on the thread that reads them: requests are answered at once, also in the
-middle of a long step; the loop takes the rest when it gets to it.
+middle of a long step, and so is whoever asks for a sign of life; the loop takes the rest when it
+gets to it.
 """
 
+import time
 from collections.abc import Callable
 from queue import SimpleQueue
 
@@ -9,7 +11,7 @@ from server.worker.embedding.gate import EmbeddingGate
 from server.worker.embedding.messages import Embed
 from server.worker.gate import Gate
 from server.worker.loop import Watch
-from server.worker.messages import Accepted, Cancel, Close, Refused, Submit
+from server.worker.messages import Accepted, Cancel, Close, Ping, Refused, Submit
 from server.worker.wire import Command, Report, Request
 
 
@@ -18,11 +20,17 @@ class Reception:
     opened, Close calls `give_up`: a load cannot be told to stop.
     """
 
-    def __init__(self, send: Callable[[Report], None], give_up: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        send: Callable[[Report], None],
+        give_up: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.commands: SimpleQueue[Command] = SimpleQueue()
         self.watch = Watch()
         self._send = send
         self._give_up = give_up
+        self._clock = clock
         self._gate: Gate | EmbeddingGate | None = None
 
     def open(self, gate: Gate | EmbeddingGate) -> None:
@@ -40,6 +48,10 @@ class Reception:
             case Cancel() if isinstance(self._gate, EmbeddingGate):
                 # It makes room at once: what it came for is interrupted or never begun.
                 self._gate.leave(command.id)
+            case Ping():
+                if not self.watch.hangs(self._clock()):
+                    self._send(command)
+                return
             case Close() if self._gate is None:
                 self._give_up()
         self.commands.put(command)

@@ -24,6 +24,7 @@ from server.worker.messages import (
     LoadFailed,
     LoadProgress,
     ModelOptions,
+    Ping,
     Refused,
     Step,
     Submit,
@@ -35,10 +36,10 @@ MAX_FRAME_BYTES = 1 << 28
 # The first frame, which says what kind of worker it is to be.
 Options: TypeAlias = ModelOptions | EmbedderOptions
 Request: TypeAlias = Submit | Embed
-Command: TypeAlias = Request | Cancel | Close
+Command: TypeAlias = Request | Cancel | Close | Ping
 # What a worker says once its model is loaded.
 Word: TypeAlias = Accepted | Refused | Step | Embedded | EmbedFailed
-Report: TypeAlias = Loaded | EmbedderLoaded | LoadFailed | LoadProgress | Word
+Report: TypeAlias = Loaded | EmbedderLoaded | LoadFailed | LoadProgress | Ping | Word
 
 _encoder = msgspec.msgpack.Encoder()
 _options: msgspec.msgpack.Decoder[Options] = msgspec.msgpack.Decoder(Options)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -16,13 +17,22 @@ START_LIMIT_S = 60
 
 
 class ServerProcess:
-    """`python -m server serve` on a free port. Its output is read line by line, never polled."""
+    """`python -m server serve` on a free port. Its output is read line by line, never polled.
+    `prefix` is put before the command, for which the descriptor `pass_fd` stays open.
+    """
 
-    def __init__(self, *arguments: str, **settings: str) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        prefix: Sequence[str] = (),
+        pass_fd: int | None = None,
+        **settings: str,
+    ) -> None:
         inherited = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG")}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "server", "serve", "--port", "0", *arguments],
+            [*prefix, sys.executable, "-m", "server", "serve", "--port", "0", *arguments],
             cwd=ROOT,
+            pass_fds=() if pass_fd is None else (pass_fd,),
             env={**inherited, "PYTHONUNBUFFERED": "1", "PREFIX_CACHE_DISK": "0", **settings},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

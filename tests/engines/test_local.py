@@ -203,15 +203,37 @@ async def test_a_killed_worker_fails_its_requests_and_comes_back(start_engine: S
     assert (await beside).finished.reason in ("stop", "length")
 
 
+async def test_a_worker_that_is_stopped_is_ended_and_replaced(start_engine: StartEngine) -> None:
+    engine = await start_engine(silence_limit_s=1.0)
+    first = engine.worker_pid
+    assert first is not None
+    os.kill(first, signal.SIGSTOP)
+    with pytest.raises(ServerError, match="SIGKILL"):
+        await answer(engine, "Hello!")
+    assert (await answer(engine, "Hello!")).text
+    assert engine.worker_pid != first
+
+
+async def test_a_long_prompt_is_no_silence(start_engine: StartEngine) -> None:
+    engine = await start_engine(silence_limit_s=0.5)
+    first = engine.worker_pid
+    whole = await answer(engine, "word " * 5_000, max_tokens=4)
+    assert whole.finished.timings.prompt_s > 0.5
+    assert engine.worker_pid == first
+    assert engine.status().silence_s < 0.5
+
+
 async def test_closing_ends_open_streams_with_an_error(start_engine: StartEngine) -> None:
     engine = await start_engine()
     events = engine.generate(endless())
     async with aclosing(events):
         await anext(events)
         await engine.close()
-        with pytest.raises(ServerError, match="shutting down"):
+        with pytest.raises(ServerError, match="shutting down") as caught:
             async for _ in events:
                 pass
+    # Another process will answer: it is worth asking again.
+    assert (caught.value.kind, caught.value.retry_after) == ("busy", 5.0)
     await engine.close()
     assert engine.status().state == "stopped"
 

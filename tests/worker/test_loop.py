@@ -6,7 +6,7 @@ import pytest
 
 from server.worker.admission import Limits
 from server.worker.gate import Gate
-from server.worker.loop import CLOSED, REPORT_INTERVAL_S, Loop
+from server.worker.loop import CLOSED, REPORT_INTERVAL_S, STEP_LIMIT_S, Loop
 from server.worker.messages import Accepted, Cancel, Close, Ended, Refused, Step
 from server.worker.ports import Batch
 from server.worker.prefix_store import PrefixStore
@@ -231,6 +231,21 @@ def test_a_cancel_that_came_before_the_computation_is_heeded_first(
     bench.loop.run()
     assert bench.runner.batches == []
     assert bench.ended[1].reason == "cancelled"
+
+
+def test_a_step_that_does_not_end_is_seen_and_one_that_ended_is_not(bench: Bench) -> None:
+    seen: list[bool] = []
+
+    def long(_batch: Batch) -> None:
+        bench.clock.now += STEP_LIMIT_S + 1
+        seen.append(bench.watch.hangs(bench.clock()))
+
+    bench.runner.on_run = long
+    bench.put(submission(1, [1, 2], 2))
+    bench.close_when_all_ended(1)
+    bench.loop.run()
+    assert seen == [True, True]
+    assert not bench.watch.hangs(bench.clock())
 
 
 def test_an_idle_loop_waits_for_commands(bench: Bench) -> None:

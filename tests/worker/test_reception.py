@@ -6,8 +6,8 @@ import pytest
 
 from server.worker.admission import Limits
 from server.worker.gate import Gate
-from server.worker.loop import Loop
-from server.worker.messages import Accepted, Cancel, Close, Refused
+from server.worker.loop import STEP_LIMIT_S, Loop
+from server.worker.messages import Accepted, Cancel, Close, Ping, Refused
 from server.worker.ports import Batch
 from server.worker.prefix_store import PrefixStore
 from server.worker.reception import Reception
@@ -88,6 +88,30 @@ def test_before_the_model_is_there_requests_are_told_to_come_back(sent: list[Rep
     assert sent[0].kind == "busy"
     reception.take(Close())
     assert given_up.is_set()
+
+
+def test_a_sign_of_life_is_given_while_a_model_is_loaded(sent: list[Report]) -> None:
+    reception = Reception(sent.append, lambda: pytest.fail("given up"))
+    reception.take(Ping())
+    assert sent == [Ping()]
+    assert reception.commands.empty()
+
+
+def test_a_sign_of_life_is_given_in_a_long_step_but_not_in_an_endless_one(
+    sent: list[Report],
+) -> None:
+    clock = Clock()
+    reception = Reception(sent.append, lambda: pytest.fail("given up"), clock)
+    reception.watch.start(clock())
+    clock.now += STEP_LIMIT_S - 1
+    reception.take(Ping())
+    assert sent == [Ping()]
+    clock.now += 2
+    reception.take(Ping())
+    assert sent == [Ping()]
+    reception.watch.rest()
+    reception.take(Ping())
+    assert sent == [Ping(), Ping()]
 
 
 def test_who_left_makes_room(sent: list[Report]) -> None:

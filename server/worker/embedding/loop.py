@@ -3,6 +3,7 @@ every request. Knows neither llama.cpp nor how frames travel.
 """
 
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from queue import SimpleQueue
@@ -45,7 +46,9 @@ class EmbeddingLoop:
         while not self._closed:
             for command in arrived(self._commands, wait=self._jobs.idle):
                 self._obey(command)
+            self._watch.start(time.monotonic())
             self._step()
+            self._watch.rest()
 
     def _obey(self, command: Command) -> None:
         match command:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from server.worker.messages import Loaded, ModelOptions, SamplerOptions
 from server.worker.ports import Batch, DecodeFailed, Span
+from server.worker.runtime import library
 from server.worker.runtime.context import BATCH_TOKENS, Context
 from server.worker.runtime.fingerprint import fingerprint
 from server.worker.runtime.grammar import Grammars
@@ -68,6 +69,12 @@ class Runtime:
 
 def load(options: ModelOptions, log: Log, progress: Callable[[float], None]) -> Runtime:
     """Load the model and compute one token with it. Errors: ModelError."""
+    if options.require_gpu and not library.gpus():
+        raise ModelError(
+            "REQUIRE_GPU is set, and llama.cpp finds no GPU: either the driver is not loaded (see"
+            " nvidia-smi), or llama-cpp-python was built without CUDA; set REQUIRE_GPU=0 to compute"
+            " on the CPU"
+        )
     file = ModelFile(options.path, log)
     shape, training_context_length = file.shape()
     context_length, notes = fitting_context(options.context_length, training_context_length)

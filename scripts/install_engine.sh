@@ -1,0 +1,115 @@
+# shellcheck shell=bash disable=SC2034
+# Which llama.cpp fits: a prebuilt one for the processor or for the NVIDIA card, or one built here.
+
+WHEELS=https://abetlen.github.io/llama-cpp-python/whl
+# What there are wheels for, the newest first: CUDA version, and the compute capabilities it serves.
+CUDA_WHEELS="13.2:7.5-99 13.0:7.5-99 12.5:6.0-99 12.4:6.0-99 12.3:6.0-99 12.2:6.0-99 12.1:6.0-99 11.8:6.0-8.9"
+CUDA=''
+
+# Sets ENGINE to cpu, cuda or source, CUDA to the version of the wheel, ENGINE_WORDS for people.
+choose_engine() {
+    local card=''
+    if [ "$ENGINE" = auto ] || [ "$ENGINE" = cuda ]; then
+        card=$(gpu_name)
+        CUDA=$(cuda_wheel "$(driver_cuda)" "$(gpu_capability)")
+    fi
+    if [ "$ENGINE" = cuda ] && [ -z "$CUDA" ]; then
+        gpu_refusal "$card"
+    elif [ "$ENGINE" = auto ]; then
+        ENGINE=cpu
+        [ -z "$CUDA" ] || ENGINE=cuda
+        [ -z "$card" ] || [ -n "$CUDA" ] || say "note: there are no wheels for $card with this driver; it will not be used"
+    fi
+    case $ENGINE in
+        cuda) ENGINE_WORDS="llama.cpp for CUDA $CUDA ($card)" ;;
+        source) ENGINE_WORDS="llama.cpp built here for this processor" ;;
+        *) ENGINE_WORDS="llama.cpp for the CPU" ;;
+    esac
+}
+
+gpu_refusal() {
+    local why="nvidia-smi finds no card"
+    [ -z "$1" ] || why="for $1 with CUDA $(driver_cuda) there are no wheels"
+    fail "$why; install NVIDIA's driver first, or choose --cpu. Nothing was done."
+}
+
+# Prints nothing where there is no card.
+gpu_field() {
+    { nvidia-smi --query-gpu="$1" --format=csv,noheader,nounits 2>/dev/null || true; } | sed -n '1s/^ *//p'
+}
+gpu_name() { gpu_field name; }
+gpu_capability() { gpu_field compute_cap; }
+
+gpu_bytes() {
+    local mebibytes
+    mebibytes=$(gpu_field memory.total)
+    [[ $mebibytes =~ ^[0-9]+$ ]] || mebibytes=0
+    echo $((mebibytes * 1048576))
+}
+
+# The newest CUDA that the driver can run.
+driver_cuda() {
+    { nvidia-smi 2>/dev/null || true; } | sed -n 's/.*CUDA Version: *\([0-9.]*\).*/\1/p' | sed -n 1p
+}
+
+# cuda_wheel DRIVER CAPABILITY: the newest fitting version, or nothing.
+cuda_wheel() {
+    [ -n "$1" ] && [ -n "$2" ] || return 0
+    local each version range
+    for each in $CUDA_WHEELS; do
+        version=${each%%:*} range=${each#*:}
+        if at_least "$1" "$version" && at_least "$2" "${range%-*}" && at_least "${range#*-}" "$2"; then
+            echo "$version"
+            return
+        fi
+    done
+}
+
+# at_least A B: version A is not below B.
+at_least() { printf '%s\n%s\n' "$2" "$1" | sort -V -C; }
+
+# Into the virtual environment VENV.
+install_engine() {
+    case $ENGINE in
+        cuda)
+            PREBUILT=$WHEELS/cu${CUDA/./}
+            cuda_libraries
+            ;;
+        source) build_engine ;;
+        *) ;;
+    esac
+}
+
+# The wheels leave CUDA's own libraries out.
+cuda_libraries() {
+    local major=${CUDA%%.*} suffix=''
+    [ "$major" -ge 13 ] || suffix=-cu$major
+    pip_install "nvidia-cuda-runtime$suffix" "nvidia-cublas$suffix"
+}
+
+cuda_library_path() {
+    find "$VENV" -path '*/nvidia/*' -name 'lib*.so*' -printf '%h\n' 2>/dev/null | sort -u | paste -sd :
+}
+
+build_engine() {
+    say "  building llama.cpp for this processor: 5 to 20 minutes"
+    CMAKE_ARGS="-DGGML_NATIVE=ON ${CMAKE_ARGS:-}" pip_install --no-binary llama-cpp-python \
+        "$(grep '^llama-cpp-python' "$ROOT/requirements.txt")"
+}
+
+# The service's user can load it; with CUDA it sees the card.
+prove_engine() {
+    local probe='
+import sys
+from server.worker.runtime import library
+library.start()
+cards = [gpu.name for gpu in library.gpus()]
+print("cards:", *cards)
+sys.exit(sys.argv[1] == "cuda" and not cards)
+'
+    cd /
+    as_service env LD_LIBRARY_PATH="$(cuda_library_path)" "$VENV/bin/python" -c "$probe" "$ENGINE" ||
+        fail "The engine that was installed does not run, or does not see the card (nvidia-smi); see $LOG, or choose --cpu."
+}
+
+as_service() { run setpriv --reuid "$ACCOUNT" --regid "$ACCOUNT" --clear-groups env HOME="$STATE" "$@"; }

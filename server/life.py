@@ -1,0 +1,69 @@
+"""What the parts of the application do on the occasions of the server's life: beats, reloads, end.
+
+Knows the parts, not when the occasions come.
+"""
+
+import logging
+from collections.abc import Callable
+from math import inf
+from typing import cast
+
+from fastapi import FastAPI
+
+from server.api.deps import Service
+from server.key_reload import KeyReload
+from server.notify import Systemd
+from server.presence import Presence
+from server.serving import Occasions
+from server.settings import Settings
+
+log = logging.getLogger(__name__)
+
+BEAT_SECONDS = 1.0
+# Of systemd's interval, so that one late beat is no death.
+BEATS_PER_WATCHDOG = 4
+
+
+class Life:
+    """`failed`: it ended by itself, for want of a model, because somebody waits for it."""
+
+    def __init__(
+        self, settings: Settings, app: FastAPI, systemd: Systemd, announce: Callable[[], None]
+    ) -> None:
+        self._service = cast(Service, app.state.service)
+        self._systemd = systemd
+        self._announce = announce
+        self._keys = KeyReload(settings, self._service.keys)
+        self._presence = Presence(
+            self._service.registry, systemd, settings.shutdown_timeout_seconds
+        )
+        self.failed = False
+
+    def occasions(self) -> Occasions:
+        watchdog_s = self._systemd.watchdog_s
+        return Occasions(
+            started=self._announce,
+            beat=self._beat,
+            hangup=self._read_keys,
+            drain=self._drain,
+            refuse=self._service.drain.refuse,
+            cut=self._service.registry.close,
+            beat_s=min(BEAT_SECONDS, watchdog_s / BEATS_PER_WATCHDOG if watchdog_s else inf),
+        )
+
+    def _beat(self) -> bool:
+        self._keys.check()
+        self._presence.beat()
+        if self._systemd.present and not self.failed and (why := self._presence.failure):
+            self.failed = True
+            log.critical("the service ends: %s", why)
+        return not self.failed
+
+    def _read_keys(self) -> None:
+        self._presence.reloading()
+        self._keys.reload()
+        self._presence.reloaded()
+
+    def _drain(self) -> None:
+        self._service.drain.begin()
+        self._presence.stopping()
