@@ -1,6 +1,7 @@
 """The loop answers every request once, whatever happens to the computation."""
 
 from collections.abc import Sequence
+from math import inf
 from queue import SimpleQueue
 
 import pytest
@@ -31,20 +32,23 @@ class Bench:
         self.gate = EmbeddingGate(GATE)
         self._during = dict(during or {})
         self._commands: SimpleQueue[Command] = SimpleQueue()
-        self._watch = Watch()
+        self.watch = Watch()
+        # Whether each batch would be seen to hang, if it did for ever.
+        self.watched: list[bool] = []
         self._open: set[int] = set()
 
     def run(self, *commands: Command) -> None:
         for command in commands:
             self._take(command)
         jobs = Jobs(self.runner, LIMITS)
-        EmbeddingLoop(self.runner, jobs, self.gate, self._commands, self._send, self._watch).run()
+        EmbeddingLoop(self.runner, jobs, self.gate, self._commands, self._send, self.watch).run()
 
     def ended(self, number: int) -> Report:
         (report,) = (each for each in self.reports if each.id == number)
         return report
 
     def _computing(self, _passages: Sequence[Passage]) -> None:
+        self.watched.append(self.watch.hangs(inf))
         number = len(self.runner.batches)
         for command in self._during.pop(number, []):
             self._take(command)
@@ -67,7 +71,7 @@ class Bench:
             self.gate.leave(command.id)
             self._open.remove(command.id)
         self._commands.put(command)
-        self._watch.notice(command)
+        self.watch.notice(command)
 
 
 def answer(number: int, *texts: str) -> Embedded:
@@ -134,3 +138,11 @@ def test_what_nobody_foresaw_is_an_answer_too(capsys: pytest.CaptureFixture[str]
     assert "The engine failed: ZeroDivisionError: by zero" in messages
     assert {report.id for report in bench.reports} == {1, 2, 3}
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_batch_that_does_not_end_is_noticed() -> None:
+    bench = Bench()
+    bench.run(embed(1, "a"), embed(2, "b" * 15, "c" * 15))
+    assert len(bench.watched) > 1
+    assert all(bench.watched)
+    assert not bench.watch.hangs(inf)
