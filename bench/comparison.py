@@ -3,7 +3,7 @@
 
     bench/compare --model small            # a random model of 0.4 GB, made on first use
     bench/compare --model full             # gpt-oss-20b's shape, 12 GB: needs 24 GB of memory
-    bench/compare --model path/to.gguf [--rounds 3] [--only single,conc4]
+    bench/compare --model path/to.gguf [--rounds 3] [--only single,conc4 [--update]]
 
 One server runs at a time, in turn, with the same threads, slots and context; both are asked the
 same texts, new ones every round. Numbers go to bench/results/NAME.json, ratios to the screen.
@@ -136,6 +136,12 @@ def random_model(size: str) -> Path:
     return path
 
 
+def merged(earlier: Sequence[dict[str, Measured]], newer: dict[str, Measured]) -> dict[str, Any]:
+    """A round with what was measured anew in the place of what an earlier one has of it."""
+    whole = dict(earlier[0]) if earlier else {}
+    return whole | {name: whole.get(name, {}) | scenarios for name, scenarios in newer.items()}
+
+
 def commit(folder: Path) -> str:
     """The llama.cpp commit that the programs were built from."""
     done = subprocess.run([folder / "llama-server", "--version"], capture_output=True, text=True)
@@ -164,6 +170,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--only", default=",".join(load.SCENARIOS), help="names, comma-separated")
+    parser.add_argument(
+        "--update",
+        action="store_true",
+        help="replace these scenarios in earlier results",
+    )
     parser.add_argument("--out", type=Path, help="default: bench/results/NAME.json")
     args = parser.parse_args()
     model = random_model(args.model) if args.model in SHAPES else Path(args.model).resolve()
@@ -180,10 +191,12 @@ def main() -> None:
         "busy_elsewhere": [],
         "rounds": [],
     }
+    earlier = json.loads(out.read_text())["rounds"] if args.update and out.exists() else []
     for number in range(args.rounds):
         say(f"round {number + 1} of {args.rounds}")
         elsewhere = machine.Elsewhere()
-        record["rounds"].append(comparison.round(number))
+        measured = comparison.round(number)
+        record["rounds"].append(merged(earlier[number : number + 1], measured))
         record["busy_elsewhere"].append(round(elsewhere.cores(), 3))
         if record["busy_elsewhere"][-1] > QUIET:
             say(f"other programs kept {elsewhere.cores():.2f} cores busy: no number here holds")

@@ -5,23 +5,36 @@ from datetime import date, datetime, timezone
 from pathlib import Path
 
 from server.core.ports import Engine
-from server.engines.local import LocalEngine, LocalOptions, Obtain
-from server.formats.harmony import HarmonyFormat
+from server.engines.embedder import LocalEmbedder
+from server.engines.local import LocalEngine, LocalOptions
+from server.engines.supervision import Obtain
+from server.formats.harmony import gpt_oss_format
 from server.hub.reference import Reference
-from server.registry import GPT_OSS_ALIASES, Entry, Registry
+from server.registry import GPT_OSS_ALIASES, EmbedderEntry, Entry, Registry
 from server.settings import Settings
-from server.settings_slices import generation_limits, model_options
+from server.settings_slices import embedder_setup, generation_limits, model_options
 
 
 def registry(settings: Settings) -> Registry:
     """The served models, not yet loaded."""
+    now = int(time.time())
     entry = Entry(
         name=settings.model_name,
         engine=_local(settings),
-        created=int(time.time()),
+        created=now,
         aliases=GPT_OSS_ALIASES,
     )
-    return Registry([entry], settings.default_model or settings.model_name)
+    default = settings.default_model or settings.model_name
+    forgiving = settings.unknown_model == "default"
+    return Registry([entry], default, _embedder(settings, now), forgiving=forgiving)
+
+
+def _embedder(settings: Settings, now: int) -> EmbedderEntry | None:
+    setup = embedder_setup(settings)
+    if setup is None:
+        return None
+    obtain = _obtain(settings, settings.embedding_model_path)
+    return EmbedderEntry(name=setup.name, engine=LocalEmbedder(setup, obtain), created=now)
 
 
 def _local(settings: Settings) -> Engine:
@@ -32,7 +45,7 @@ def _local(settings: Settings) -> Engine:
         demonstration=settings.demonstration,
     )
     obtain = _obtain(settings, settings.model_path)
-    return LocalEngine(options, lambda vocabulary: HarmonyFormat(vocabulary, _today), obtain)
+    return LocalEngine(options, lambda vocabulary: gpt_oss_format(vocabulary, _today), obtain)
 
 
 def _obtain(settings: Settings, model: Path | Reference | None) -> Obtain | None:

@@ -1,4 +1,5 @@
-"""The command line: `gpt-api serve`, `pull`, `check-config`. The only place that prints.
+"""The command line: `gpt-api serve`, `pull`, `check-config`, `describe-api`. The only place that
+prints.
 
 Every setting that is no secret is a flag; what settings mean is not known here. Everything heavy
 is imported where it is used: a worker process imports this module too and needs none of it.
@@ -26,6 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             sys.exit(_pull(options))
         case "check-config":
             sys.exit(_check_config(options))
+        case "describe-api":
+            sys.exit(_describe_api())
         case _:
             parser.print_help()
             sys.exit(USAGE)
@@ -53,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
         "--example", action="store_true", help="print an example of a .env file instead"
     )
     _add_settings(check)
+    commands.add_parser("describe-api", help="print every endpoint and field (docs/api.md)")
     return parser
 
 
@@ -111,6 +115,15 @@ def _check_config(options: dict[str, str]) -> int:
     for problem in findings.problems:
         print(problem, file=sys.stderr)
     return FAILED if findings.problems else OK
+
+
+def _describe_api() -> int:
+    from server import interface_doc
+    from server.main import create_app
+    from server.settings import Settings
+
+    print(interface_doc.markdown(create_app(Settings())), end="")
+    return OK
 
 
 def _pull(options: dict[str, Any]) -> int:

@@ -8,13 +8,16 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from server.auth.key_text import SHAPE as KEY_TABLE_SHAPE
 from server.auth.keys import KeyTable
+from server.settings_embedding import EmbeddingSettings
 from server.settings_model import ModelSettings
 from server.settings_values import (
     AUTO_BYTES,
+    AllowedOrigins,
     Bytes,
     DefaultEffort,
     Folder,
     GpuLayers,
+    HealthWord,
     Keys,
     KeysFromFile,
     Level,
@@ -23,13 +26,14 @@ from server.settings_values import (
     Size,
     SizeOrAuto,
     Speculation,
+    UnknownModel,
     setting,
 )
 
 MIB = 1024 * 1024
 
 
-class Settings(ModelSettings, BaseSettings):
+class Settings(EmbeddingSettings, ModelSettings, BaseSettings):
     """All settings, checked. Built from its arguments alone: it never looks at the environment."""
 
     model_config = SettingsConfigDict(
@@ -54,6 +58,11 @@ class Settings(ModelSettings, BaseSettings):
         example="gpt-oss-20b",
         pattern=r"^\S+$",
         expected="a name without spaces",
+    )
+    unknown_model: UnknownModel = setting(
+        "refuse",
+        "What a request gets that names a model which is not served: refuse (404) or default (the"
+        " default model, whose name the answer then tells).",
     )
     context_length: int = setting(
         8192,
@@ -174,6 +183,10 @@ class Settings(ModelSettings, BaseSettings):
     reasoning_alias: bool = setting(
         True, "Send the model's reasoning as reasoning_content too, beside reasoning."
     )
+    completions_as_chat: bool = setting(
+        False,
+        "Ask the prompts of /v1/completions as a user's messages instead of writing on after them.",
+    )
     strict_params: bool = setting(
         False, "Refuse request fields that this server does not know, instead of ignoring them."
     )
@@ -224,6 +237,15 @@ class Settings(ModelSettings, BaseSettings):
         example="/gpt",
         pattern=r"^(/\S*[^/\s])?$",
         expected="a path like /gpt, without a slash at its end",
+    )
+    cors_allow_origins: AllowedOrigins | None = setting(
+        None,
+        "Origins whose web pages may ask this server from a browser, with commas between them; *:"
+        " all; unset: none.",
+        example="https://chat.example.com,http://localhost:5173",
+    )
+    health_status_text: HealthWord = setting(
+        "ok", "What /health says when the model can answer: ok or healthy."
     )
     sse_ping_seconds: float = setting(
         15.0,

@@ -136,6 +136,14 @@ def _unknown_default(settings: Settings) -> str | None:
     return f"{name} is not a name of the model; set DEFAULT_MODEL={settings.model_name}"
 
 
+def _same_name(settings: Settings) -> str | None:
+    name = settings.embedding_model_name
+    others = (settings.model_name, *GPT_OSS_ALIASES)
+    if settings.embedding_model_path is None or name.lower() not in map(str.lower, others):
+        return None
+    return f"{name} is a name of the other model; set EMBEDDING_MODEL_NAME=text-embedding"
+
+
 def _one_port_twice(settings: Settings) -> str | None:
     if settings.ollama_port != settings.port or not settings.port:
         return None
@@ -148,5 +156,6 @@ CHECKS: tuple[tuple[tuple[str, ...], Callable[[Settings], str | None]], ...] = (
     (("HOST", "API_KEYS", "API_KEYS_FILE", "ALLOW_ANONYMOUS"), _open_to_all),
     (("API_KEYS", "API_KEYS_FILE"), _same_key),
     (("DEFAULT_MODEL", "MODEL_NAME"), _unknown_default),
+    (("EMBEDDING_MODEL_NAME", "MODEL_NAME"), _same_name),
     (("OLLAMA_PORT", "PORT"), _one_port_twice),
 )

@@ -55,12 +55,16 @@ class ModelSettings(BaseModel):
         """The GGUF to load, or about where it will be once it is downloaded. Errors:
         FileNotFoundError where none was named and none is bundled.
         """
-        if isinstance(self.model_path, Reference):
-            return self.download_folder / Path(self.model_path.file or self.model_path.repo).name
         found = self.model_path or bundled_model()
         if found is None:
             raise FileNotFoundError("no model was named and none is bundled; set MODEL_PATH")
-        return found
+        return self.place_of(found)
+
+    def place_of(self, model: Path | Reference) -> Path:
+        """Its file, or about where that will be once it is downloaded."""
+        if isinstance(model, Reference):
+            return self.download_folder / Path(model.file or model.repo).name
+        return model
 
     @property
     def download_folder(self) -> Path:

@@ -21,7 +21,7 @@ BUNDLED_PLACES = (
 # Downloads land beside it, unless the settings or the environment say otherwise.
 DOWNLOADS = BUNDLED_PLACES[0].parent
 
-_WAY_OUT = "set it to a GGUF file, or unset it for the bundled demonstration model"
+_WAY_OUT = "set it to a GGUF file, or unset it"
 
 
 def bundled_model() -> Path | None:

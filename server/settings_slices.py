@@ -4,9 +4,12 @@ from server import __version__
 from server.api.options import ApiOptions
 from server.core.request import SAMPLERS_OFF, Sampling
 from server.engines.allowance import GenerationLimits
+from server.engines.embedder import EmbedderSetup
 from server.response_store import StoreLimits
 from server.settings import Settings
 from server.settings_machine import granted_cpus
+from server.settings_values import GPU_LAYERS
+from server.worker.embedding.messages import EmbedderOptions
 from server.worker.messages import ModelOptions, PrefixOptions
 
 
@@ -33,6 +36,26 @@ def model_options(settings: Settings) -> ModelOptions:
     )
 
 
+def embedder_setup(settings: Settings) -> EmbedderSetup | None:
+    """What the embedder needs to know; None where no embedding model is configured."""
+    if settings.embedding_model_path is None:
+        return None
+    return EmbedderSetup(
+        name=settings.embedding_model_name,
+        model=EmbedderOptions(
+            path=str(settings.place_of(settings.embedding_model_path)),
+            context_length=settings.embedding_context_length,
+            threads=settings.n_threads or granted_cpus(),
+            # A count of layers is meant for the model that writes.
+            gpu_layers=0 if settings.n_gpu_layers == 0 else GPU_LAYERS["auto"],
+            weight_repack=settings.weight_repack,
+            queue_limit=settings.max_queue,
+        ),
+        shortens=settings.embedding_matryoshka,
+        timeout_s=settings.request_timeout_seconds,
+    )
+
+
 def generation_limits(settings: Settings) -> GenerationLimits:
     """What a request may use, and what it gets when it does not say."""
     return GenerationLimits(
@@ -48,6 +71,7 @@ def generation_limits(settings: Settings) -> GenerationLimits:
 
 def api_options(settings: Settings) -> ApiOptions:
     """What the HTTP side needs to know."""
+    origins = settings.cors_allow_origins
     return ApiOptions(
         version=__version__,
         max_body_bytes=settings.max_body_bytes,
@@ -57,6 +81,9 @@ def api_options(settings: Settings) -> ApiOptions:
         output_tokens_limit=settings.output_tokens_limit,
         strict_params=settings.strict_params,
         reasoning_alias=settings.reasoning_alias,
+        completions_as_chat=settings.completions_as_chat,
+        health_text=settings.health_status_text,
+        cors_origins=origins.urls if origins else (),
         responses=StoreLimits(
             count=settings.responses_store_count,
             bytes=settings.responses_store_bytes.bytes,

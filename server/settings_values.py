@@ -15,12 +15,13 @@ from pydantic import BeforeValidator, Field, SecretStr
 from server.auth.key_text import read_table
 from server.auth.keys import KeyTable
 from server.hub.reference import Reference
-from server.settings_model_file import find_model, find_or_name
+from server.settings_model_file import find_or_name
 
 # What ModelOptions.gpu_layers means by them.
 GPU_LAYERS = {"auto": -2, "all": -1, "-1": -1}
 AUTO_BYTES = -1
 _UNITS = {"GiB": 1 << 30, "MiB": 1 << 20, "KiB": 1 << 10, "": 1}
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/,*]+")
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
 
 
@@ -100,6 +101,26 @@ def read_folder(text: str) -> Path:
     return path
 
 
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """Where web pages come from, as browsers write it."""
+
+    urls: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return ",".join(self.urls)
+
+
+def read_origins(text: str) -> Origins:
+    urls = [url.strip().rstrip("/").lower() for url in text.split(",")]
+    for url in filter(None, urls):
+        if url != "*" and not _ORIGIN.fullmatch(url):
+            raise ValueError(
+                f'"{url[:100]}" is not an origin; write https://chat.example.com, without a path'
+            )
+    return Origins(tuple(dict.fromkeys(filter(None, urls))))
+
+
 def read_models_folder(text: str) -> Path:
     path = Path(os.path.expanduser(text.strip())).absolute()
     if path.exists() and not path.is_dir():
@@ -122,7 +143,6 @@ def _lower(text: str) -> str:
     return text.strip().lower()
 
 
-ModelFile: TypeAlias = Annotated[Path, _from_text(find_model)]
 ModelSource: TypeAlias = Annotated[Path | Reference, _from_text(find_or_name)]
 ModelsFolder: TypeAlias = Annotated[Path, _from_text(read_models_folder)]
 Token: TypeAlias = Annotated[SecretStr, _from_text(read_token)]
@@ -136,4 +156,7 @@ Sharing: TypeAlias = Annotated[Literal["key", "all"], _from_text(_lower)]
 SizeOrAuto: TypeAlias = Annotated[Size, _from_text(read_size_or_auto)]
 Bytes: TypeAlias = Annotated[Size, _from_text(read_size)]
 Folder: TypeAlias = Annotated[Path, _from_text(read_folder)]
+HealthWord: TypeAlias = Annotated[Literal["ok", "healthy"], _from_text(_lower)]
+UnknownModel: TypeAlias = Annotated[Literal["refuse", "default"], _from_text(_lower)]
+AllowedOrigins: TypeAlias = Annotated[Origins, _from_text(read_origins)]
 DefaultEffort: TypeAlias = Annotated[Literal["low", "medium", "high"], _from_text(_lower)]

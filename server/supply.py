@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 
 from server.core.errors import ServerError
-from server.engines.local import Obtain
+from server.engines.supervision import Obtain
 from server.hub.client import Hub
 from server.hub.download import Download, Patience
 from server.hub.errors import HubError

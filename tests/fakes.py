@@ -1,10 +1,12 @@
 """Real implementations of the ports, without a model behind them."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass, field
+import struct
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
+from server.core.embeddings import EmbeddingRequest, Embeddings
 from server.core.errors import ServerError
 from server.core.events import (
     Event,
@@ -96,10 +98,15 @@ class ScriptedEngine:
     def card(self) -> ModelCard | None:
         return self._card
 
-    async def count(self, request: GenerationRequest) -> int:
+    async def tokenize(self, request: GenerationRequest) -> tuple[int, ...]:
         self._check()
         self.requests.append(request)
-        return USAGE.prompt_tokens
+        return tuple(range(USAGE.prompt_tokens))
+
+    async def detokenize(self, tokens: Sequence[int]) -> tuple[bytes, ...]:
+        """A token is a letter here."""
+        self._check()
+        return tuple(b"%c" % (ord("a") + token % 26) for token in tokens)
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
         self._check()
@@ -128,3 +135,43 @@ class ScriptedEngine:
             raise ServerError("engine_failed", "The model could not be loaded; see the log.")
         if self.state != "ready":
             raise ServerError("loading", "The model is still loading; try again.", retry_after=3)
+
+
+class ScriptedEmbedder:
+    """An embedder that answers every input with one vector and a token for each of its characters,
+    after it has played its script: pauses, and failures.
+    """
+
+    def __init__(self, *script: Pause | Exception, state: EngineState = "ready") -> None:
+        self.state: EngineState = state
+        self.requests: list[EmbeddingRequest] = []
+        self.left = asyncio.Event()
+        self._script = script
+
+    async def start(self) -> None:
+        self.state = "ready"
+
+    async def close(self) -> None:
+        self.state = "stopped"
+
+    def status(self) -> EngineStatus:
+        return EngineStatus(state=self.state)
+
+    def card(self) -> ModelCard | None:
+        return replace(CARD, architecture="bert", embedding_length=2, extra={"pooling": "mean"})
+
+    async def embed(self, request: EmbeddingRequest) -> Embeddings:
+        self.requests.append(request)
+        try:
+            for step in self._script:
+                if isinstance(step, Exception):
+                    raise step
+                step.reached.set()
+                await step.go.wait()
+        except asyncio.CancelledError:
+            self.left.set()
+            raise
+        return Embeddings(
+            vectors=(struct.pack("<2f", 1, 0),) * len(request.inputs),
+            tokens=tuple(len(each) for each in request.inputs),
+        )

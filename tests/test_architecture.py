@@ -40,7 +40,9 @@ PARTS = {
     "worker.main": _part("core worker worker.runtime", "msgspec"),
     "worker.__main__": _part("worker.main"),
     "worker.runtime": _part("core worker", "llama_cpp llguidance numpy"),
-    "engines": _part("core formats worker.messages", "msgspec httpx"),
+    "engines": _part(
+        "core formats worker.messages worker.embedding.messages worker.wire", "msgspec httpx"
+    ),
     "dialects": _part("core", "pydantic pydantic_core msgspec"),
     "auth": _part("core"),
     "registry": _part("core"),
@@ -58,6 +60,8 @@ TOP = frozenset(
         "__main__",
         "assemble",
         "cli",
+        "interface_doc",
+        "interface_types",
         "key_reload",
         "life",
         "listeners",
@@ -69,6 +73,7 @@ TOP = frozenset(
         "serving",
         "settings",
         "settings_checks",
+        "settings_embedding",
         "settings_load",
         "settings_machine",
         "settings_model",

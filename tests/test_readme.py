@@ -8,6 +8,9 @@ import pytest
 
 from server import __version__, settings_table
 from server.auth.key_text import read_table
+from server.dialects.openai_chat import read_body as read_chat_body
+from server.dialects.openai_completions import prompts_of
+from server.dialects.openai_completions import read_body as read_completion_body
 from server.main import create_app
 from server.settings import Settings
 from server.settings_load import ENV_FILE_VARIABLE, find
@@ -40,8 +43,9 @@ def test_example_of_settings_is_good(tmp_path: Path, monkeypatch: pytest.MonkeyP
     )
     findings = find()
     assert set(findings.texts) == set(Settings.model_fields)
-    # These two name files of somebody else's machine.
-    assert {each.variable for each in findings.problems} == {"MODEL_PATH", "API_KEYS_FILE"}
+    # These name files of somebody else's machine.
+    files = {"MODEL_PATH", "EMBEDDING_MODEL_PATH", "API_KEYS_FILE"}
+    assert {each.variable for each in findings.problems} == files
     assert len(findings.settings.api_keys) == 1
 
 
@@ -65,12 +69,14 @@ def _nameless(path: str) -> str:
     return re.sub(r"\{[^}]*\}", "{}", path)
 
 
-def test_curl_sends_a_chat():
-    (curl,) = (block for block in blocks("sh") if block.startswith("curl"))
-    body = json.loads(re.search(r"-d '(.*)'", curl)[1])
-    assert body["messages"]
-    assert body["model"] == Settings().model_name
-    assert f"127.0.0.1:{Settings().port}/v1/chat/completions" in curl
+def test_curl_sends_a_chat_and_a_completion():
+    chat, completion = (block for block in blocks("sh") if block.startswith("curl"))
+    body = json.loads(re.search(r"-d '(.*)'", chat)[1])
+    assert read_chat_body(json.dumps(body).encode()).model == Settings().model_name
+    assert f"127.0.0.1:{Settings().port}/v1/chat/completions" in chat
+    body = json.loads(re.search(r"-d '(.*)'", completion)[1])
+    assert prompts_of(read_completion_body(json.dumps(body).encode()))
+    assert f"127.0.0.1:{Settings().port}/v1/completions" in completion
 
 
 def test_example_of_keys_is_read():

@@ -16,9 +16,16 @@ from server.settings_checks import loopback
 from server.settings_load import ENV_FILE_VARIABLE, SettingsError, find, load
 from server.settings_machine import granted_cpus
 from server.settings_model_file import DOWNLOADS, bundled_model
-from server.settings_slices import api_options, generation_limits, model_options, sampling
+from server.settings_slices import (
+    api_options,
+    embedder_setup,
+    generation_limits,
+    model_options,
+    sampling,
+)
 from server.settings_table import shown
-from server.settings_values import Size
+from server.settings_values import Origins, Size
+from server.worker.embedding.messages import EmbedderOptions
 from server.worker.messages import PrefixOptions
 
 KEYS = json.dumps({"sk-example-key-1": {"user": "admin", "permissions": ["all"]}})
@@ -33,6 +40,16 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
 
 # Variable, a good text and the value that it means.
 GOOD = [
+    ("UNKNOWN_MODEL", "Default", "default"),
+    ("COMPLETIONS_AS_CHAT", "1", True),
+    ("HEALTH_STATUS_TEXT", "Healthy", "healthy"),
+    ("CORS_ALLOW_ORIGINS", "*", Origins(("*",))),
+    (
+        "CORS_ALLOW_ORIGINS",
+        "https://A.b/, http://localhost:3000,,",
+        Origins(("https://a.b", "http://localhost:3000")),
+    ),
+    ("CORS_ALLOW_ORIGINS", "app://obsidian.md", Origins(("app://obsidian.md",))),
     ("MODEL_NAME", "my-model", "my-model"),
     ("DEFAULT_MODEL", "gpt-oss:20b", "gpt-oss:20b"),
     ("CONTEXT_LENGTH", "131072", 131072),
@@ -60,6 +77,9 @@ GOOD = [
     ("PREFIX_CACHE_DISK", "10GiB", Size(10 << 30)),
     ("PREFIX_CACHE_DISK", "64k", Size(64 << 10)),
     ("PREFIX_SHARING", "ALL", "all"),
+    ("EMBEDDING_MODEL_NAME", "nomic-embed", "nomic-embed"),
+    ("EMBEDDING_CONTEXT_LENGTH", "8192", 8192),
+    ("EMBEDDING_MATRYOSHKA", "on", True),
     ("MAX_INPUT_TOKENS", "4096", 4096),
     ("MAX_INPUT_TOKENS", "", None),
     ("MAX_OUTPUT_TOKENS", " 256 ", 256),
@@ -97,6 +117,11 @@ GOOD = [
 
 # Variable, a bad text and the whole sentence about it after the variable's name.
 BAD = [
+    ("UNKNOWN_MODEL", "first", '"first" is not one of refuse, default; set UNKNOWN_MODEL=refuse'),
+    ("COMPLETIONS_AS_CHAT", "y/n", '"y/n" is not 1 or 0 (or true, false, on, off)'),
+    ("HEALTH_STATUS_TEXT", "fine", '"fine" is not one of ok, healthy; set HEALTH_STATUS_TEXT=ok'),
+    ("CORS_ALLOW_ORIGINS", "https://a.b,c.d", '"c.d" is not an origin; write https://chat.'),
+    ("CORS_ALLOW_ORIGINS", "https://a.b/chat", '"https://a.b/chat" is not an origin; write'),
     ("MODELS_DIR", __file__, f"{__file__} is not a folder; name one"),
     ("HF_ENDPOINT", "hf.co", '"hf.co" is not a URL; set HF_ENDPOINT=https://huggingface.co'),
     ("HF_TOKEN", "hf_secret token", "this is no token: it has spaces or foreign letters; copy it"),
@@ -120,6 +145,10 @@ BAD = [
     ),
     ("SPECULATION", "on", '"on" is not one of auto, off; set SPECULATION=auto'),
     ("MAX_QUEUE_SECONDS", "0", '"0" is not a number above 0; set MAX_QUEUE_SECONDS=600'),
+    ("EMBEDDING_MODEL_PATH", "/nowhere/e.gguf", "/nowhere/e.gguf does not exist; set it to a GGUF"),
+    ("EMBEDDING_MODEL_NAME", "a b", '"a b" is not a name without spaces'),
+    ("EMBEDDING_CONTEXT_LENGTH", "8", '"8" is not a whole number of at least 16'),
+    ("EMBEDDING_MATRYOSHKA", "2", '"2" is not 1 or 0'),
     ("PREFIX_CACHE_RAM", "-1", '"-1" is not a number of bytes; write it like 512MiB or 4GiB'),
     ("PREFIX_CACHE_RAM", "1.5GiB", '"1.5GiB" is not a number of bytes'),
     ("PREFIX_CACHE_DIR", __file__, f"{__file__} is not a folder; name one, or set"),
@@ -188,7 +217,7 @@ def test_bad_value_is_named_in_one_line(
 def test_every_variable_is_in_both_tables():
     names = {name.upper() for name in Settings.model_fields}
     # What these read are files; they have tests of their own.
-    read_files = {"MODEL_PATH", "API_KEYS", "API_KEYS_FILE"}
+    read_files = {"MODEL_PATH", "EMBEDDING_MODEL_PATH", "API_KEYS", "API_KEYS_FILE"}
     assert {variable for variable, _, _ in GOOD} == names - read_files
     assert {variable for variable, _, _ in BAD} == names
 
@@ -351,6 +380,46 @@ def test_worker_gets_its_slice():
     assert model_options(Settings()).threads == granted_cpus() <= (os.cpu_count() or 1)
 
 
+def test_there_is_no_embedder_without_a_model():
+    assert embedder_setup(Settings(n_threads=3)) is None
+
+
+@pytest.mark.parametrize(("layers", "given"), [("0", 0), ("12", -2), ("all", -2), ("auto", -2)])
+def test_embedder_gets_its_slice(layers: str, given: int):
+    path = str(bundled_model())
+    setup = embedder_setup(
+        Settings(
+            embedding_model_path=path,
+            embedding_model_name="nomic",
+            embedding_context_length=512,
+            embedding_matryoshka=True,
+            n_gpu_layers=layers,
+            n_threads=3,
+            max_queue=5,
+            weight_repack="off",
+            request_timeout_seconds=9.0,
+        )
+    )
+    assert setup is not None
+    assert (setup.name, setup.shortens, setup.timeout_s) == ("nomic", True, 9.0)
+    assert setup.model == EmbedderOptions(
+        path=path,
+        context_length=512,
+        threads=3,
+        gpu_layers=given,
+        weight_repack="off",
+        queue_limit=5,
+    )
+
+
+def test_one_name_stands_for_one_model(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("EMBEDDING_MODEL_NAME", "GPT-OSS")
+    load()
+    monkeypatch.setenv("EMBEDDING_MODEL_PATH", str(bundled_model()))
+    with pytest.raises(SettingsError, match=r"^EMBEDDING_MODEL_NAME: GPT-OSS is a name of the oth"):
+        load()
+
+
 def test_worker_is_told_where_prompts_are_kept(tmp_path: Path):
     options = model_options(
         Settings(prefix_cache_ram="1GiB", prefix_cache_dir=tmp_path, prefix_cache_disk="0")
@@ -425,6 +494,12 @@ def test_api_gets_its_slice():
     options = api_options(Settings(max_body_bytes=5000, output_tokens_limit=9, strict_params=True))
     assert (options.max_body_bytes, options.output_tokens_limit) == (5000, 9)
     assert (options.strict_params, options.reasoning_alias) == (True, True)
+    settings = Settings(
+        completions_as_chat=True, health_status_text="healthy", cors_allow_origins="https://a.b"
+    )
+    options = api_options(settings)
+    assert (options.completions_as_chat, options.health_text) == (True, "healthy")
+    assert options.cors_origins == ("https://a.b",)
     assert options.version == __version__
     assert api_options(Settings()) == ApiOptions(version=__version__)
 

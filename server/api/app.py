@@ -5,7 +5,22 @@ from contextlib import AbstractAsyncContextManager
 
 from fastapi import FastAPI
 
-from server.api import chat, errors, messages, models, ollama, responses, system
+from server.api import (
+    chat,
+    completions,
+    embeddings,
+    errors,
+    messages,
+    models,
+    ollama,
+    ollama_embed,
+    responses,
+    simple,
+    system,
+    tokens,
+)
+from server.api.bodies import BODIES
+from server.api.cors import allow_origins
 from server.api.deps import Service
 from server.api.drain import Drain
 from server.api.middleware import BodyLimit, LastReply, RequestId, TidyPath
@@ -13,29 +28,8 @@ from server.api.openapi import describe
 from server.api.options import ApiOptions
 from server.auth.keys import KeyTable
 from server.auth.ring import KeyRing
-from server.dialects.anthropic_body import CountBody, MessagesBody
-from server.dialects.ollama_body import (
-    OllamaChatBody,
-    OllamaEmbedBody,
-    OllamaGenerateBody,
-    OllamaShowBody,
-)
-from server.dialects.openai_chat_body import ChatBody
-from server.dialects.openai_responses_body import ResponsesBody
 from server.registry import Registry
 from server.response_store import ResponseStore
-
-# The bodies that routes read by themselves, for the description of the interface.
-BODIES = (
-    ChatBody,
-    ResponsesBody,
-    MessagesBody,
-    CountBody,
-    OllamaChatBody,
-    OllamaGenerateBody,
-    OllamaShowBody,
-    OllamaEmbedBody,
-)
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -60,16 +54,37 @@ def build(
         responses=ResponseStore(options.responses),
         drain=drain,
     )
-    for router in (chat.router, responses.router, messages.router, models.router):
-        app.include_router(router, prefix="/v1")
-        app.include_router(router, include_in_schema=False)
-    app.include_router(ollama.router)
-    app.include_router(system.router)
+    _add_routes(app)
     errors.install(app)
     describe(app, *BODIES)
     # The last one added is the outermost: even a refused body gets a request id.
     app.add_middleware(TidyPath)
     app.add_middleware(BodyLimit, max_bytes=options.max_body_bytes)
     app.add_middleware(LastReply, drain=drain)
+    allow_origins(app, options.cors_origins)
     app.add_middleware(RequestId)
     return app
+
+
+def _add_routes(app: FastAPI) -> None:
+    """The order decides where two routes fit: what begins with /chat may name a model."""
+    app.include_router(models.union)
+    for router in (
+        chat.router,
+        tokens.counts,
+        completions.router,
+        responses.router,
+        messages.router,
+        embeddings.router,
+        models.router,
+    ):
+        app.include_router(router, prefix="/v1")
+        app.include_router(router, include_in_schema=False)
+    app.include_router(tokens.router)
+    # Where llama-cpp-python's and others' clients look for them.
+    for prefix in ("/v1", "/extras"):
+        app.include_router(tokens.router, prefix=prefix, include_in_schema=False)
+    app.include_router(simple.router)
+    app.include_router(ollama.router)
+    app.include_router(ollama_embed.router)
+    app.include_router(system.router)

@@ -34,14 +34,14 @@ async def authenticated(request: Request) -> Principal:
     return service(request).keys.authenticate(request.headers)
 
 
-def allowed(permission: Permission) -> Callable[[Request], Awaitable[Principal]]:
-    """A dependency: who is asking. Errors: ServerError unauthenticated, forbidden, busy when the
-    server takes no more requests.
+def allowed(*permissions: Permission) -> Callable[[Request], Awaitable[Principal]]:
+    """A dependency: who is asking, with any of these permissions. Errors: ServerError
+    unauthenticated, forbidden, busy when the server takes no more requests.
     """
 
     async def principal(request: Request) -> Principal:
         who = await authenticated(request)
-        who.require(permission)
+        who.require(*permissions)
         service(request).drain.admit()
         return who
 

@@ -52,7 +52,8 @@ async def count_tokens(
     body = read_count_body(await request.body())
     resolved = behind.registry.resolve(body.model)
     asked = to_count(body, _asked(request, resolved, who), behind.options)
-    return JSONResponse({"input_tokens": await resolved.entry.engine.count(asked)})
+    tokens = await resolved.entry.engine.tokenize(asked)
+    return JSONResponse({"input_tokens": len(tokens)})
 
 
 def _asked(request: Request, resolved: Resolved, who: Principal) -> Asked:

@@ -22,6 +22,8 @@ OPENAI_VERSION = "2020-10-01"
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 _SLASHES = re.compile(r"/{2,}")
 _ENDPOINT = "/chat/completions/"
+# What there is below that endpoint itself.
+_BELOW = frozenset({"input_tokens"})
 _WATCHED = frozenset({"/health", "/healthz"})
 
 
@@ -131,7 +133,10 @@ def tidy(path: str) -> str:
     """`/v1//models/` -> `/v1/models`; `/v1/chat/completions/models` -> `/v1/models`."""
     path = _SLASHES.sub("/", path).rstrip("/") or "/"
     base, found, rest = path.rpartition(_ENDPOINT)
-    return f"{base.removesuffix(_ENDPOINT[:-1])}/{rest}" if found else path
+    if not found:
+        return path
+    end = _ENDPOINT + rest if rest in _BELOW else f"/{rest}"
+    return base.removesuffix(_ENDPOINT[:-1]) + end
 
 
 def _log(scope: Scope, status: int, seconds: float) -> None:

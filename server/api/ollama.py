@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Annotated
 
@@ -17,14 +18,13 @@ from server.core.ports import ModelCard
 from server.dialects import ollama, ollama_models
 from server.dialects.ollama_body import (
     OllamaChatBody,
-    OllamaEmbedBody,
     OllamaGenerateBody,
     OllamaShowBody,
 )
-from server.dialects.ollama_errors import model_missing, refused
+from server.dialects.ollama_errors import lacks, model_missing, refused
 from server.dialects.ollama_fields import read_request
 from server.dialects.ollama_models import OllamaModel
-from server.registry import Entry, Resolved
+from server.registry import EmbedderEntry, Entry, Resolved, ResolvedEmbedder
 
 log = logging.getLogger(__name__)
 router = APIRouter(prefix="/api", tags=["ollama"])
@@ -60,7 +60,7 @@ async def generate(request: Request, who: Chatter) -> Response:
 )
 async def tags(request: Request) -> Response:
     """Every model, a row for each of its names that has a tag."""
-    return _json(ollama_models.tags_body(_listed(request)))
+    return _json(ollama_models.tags_body(listed(request)))
 
 
 @router.get(
@@ -68,7 +68,7 @@ async def tags(request: Request) -> Response:
 )
 async def ps(request: Request) -> Response:
     """The models that are in memory."""
-    return _json(ollama_models.ps_body(_listed(request, loaded=True)))
+    return _json(ollama_models.ps_body(listed(request, loaded=True)))
 
 
 @router.post(
@@ -81,7 +81,7 @@ async def ps(request: Request) -> Response:
 async def show(request: Request) -> Response:
     """What a model is and can do."""
     body = read_request(await request.body(), OllamaShowBody)
-    resolved = _resolve(request, body.model or body.name)
+    resolved = named_model(request, body.model or body.name)
     card = _loaded(resolved.entry)
     return _json(ollama_models.show_body(_model(resolved.asked, resolved.entry), card))
 
@@ -93,21 +93,6 @@ async def show(request: Request) -> Response:
 async def version(request: Request) -> Response:
     """The version of Ollama whose interface this is."""
     return _json(ollama_models.version_body(service(request).options.version))
-
-
-@router.post("/embeddings", include_in_schema=False, dependencies=[Depends(allowed("embeddings"))])
-@router.post(
-    "/embed",
-    summary="Not available: no model here makes embeddings",
-    response_class=Response,
-    openapi_extra=body_of(OllamaEmbedBody),
-    dependencies=[Depends(allowed("embeddings"))],
-)
-async def embed(request: Request) -> Response:
-    """Always refused, once the model is known."""
-    body = read_request(await request.body(), OllamaEmbedBody)
-    _resolve(request, body.model)
-    raise ServerError("not_implemented", "this model does not support embeddings", param="model")
 
 
 async def _answer(
@@ -135,6 +120,14 @@ async def _answer(
 
 
 def _resolve(request: Request, name: str | None) -> Resolved:
+    """The model that is to write. Errors: see `named_model`; ServerError invalid for another."""
+    resolved = named_model(request, name)
+    if isinstance(resolved, ResolvedEmbedder):
+        raise lacks(f'"{resolved.asked[:100]}"', "chat", "model")
+    return resolved
+
+
+def named_model(request: Request, name: str | None) -> Resolved | ResolvedEmbedder:
     """The model that an Ollama client means, echoed as it wrote it. Errors: ServerError invalid,
     model_not_found, in Ollama's words.
     """
@@ -142,14 +135,13 @@ def _resolve(request: Request, name: str | None) -> Resolved:
         raise refused("model is required", "model")
     for candidate in ollama_models.candidates(name):
         try:
-            resolved = service(request).registry.resolve(candidate)
+            return replace(service(request).registry.find(candidate), asked=name)
         except ServerError:
             continue
-        return Resolved(entry=resolved.entry, asked=name, effort=resolved.effort)
     raise model_missing(name[:100])
 
 
-def _loaded(entry: Entry) -> ModelCard:
+def _loaded(entry: Entry | EmbedderEntry) -> ModelCard:
     """The facts of a model that can answer. Errors: ServerError loading, engine_failed."""
     status, card = entry.engine.status(), entry.engine.card()
     if status.state == "ready" and card is not None:
@@ -159,18 +151,24 @@ def _loaded(entry: Entry) -> ModelCard:
     raise ServerError("loading", f"The model {entry.name} is being loaded; try again soon.")
 
 
-def _listed(request: Request, *, loaded: bool = False) -> list[OllamaModel]:
+def listed(request: Request, *, loaded: bool = False) -> list[OllamaModel]:
+    """Every model, once for each of its names that has a tag; with `loaded` those in memory."""
     return [
         _model(name, entry)
-        for entry in service(request).registry.entries()
+        for entry in service(request).registry.served()
         for name in ollama_models.listed_names(entry.name, entry.aliases)
         if not loaded or entry.engine.status().state == "ready"
     ]
 
 
-def _model(name: str, entry: Entry) -> OllamaModel:
+def _model(name: str, entry: Entry | EmbedderEntry) -> OllamaModel:
+    writes = isinstance(entry, Entry)
     return OllamaModel(
-        name=name, served_name=entry.name, created=entry.created, card=entry.engine.card()
+        name=name,
+        served_name=entry.name,
+        created=entry.created,
+        card=entry.engine.card(),
+        capabilities=ollama_models.CAPABILITIES if writes else ollama_models.EMBEDDING,
     )
 
 

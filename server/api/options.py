@@ -6,6 +6,7 @@ What a request gets that names no length and no sampling is the engine's knowled
 from dataclasses import dataclass, field
 
 from server.core.request import Effort
+from server.dialects.overview import HealthText
 from server.response_store import StoreLimits
 
 
@@ -28,6 +29,11 @@ class ApiOptions:
     stop_limit: int = 16
     strict_params: bool = False
     reasoning_alias: bool = True
+    completions_as_chat: bool = False
+
+    # The word of a service that can answer, and the pages of other origins that may ask it.
+    health_text: HealthText = "ok"
+    cors_origins: tuple[str, ...] = ()
 
     # What is kept of responses that may be retrieved and gone on from.
     responses: StoreLimits = field(default_factory=StoreLimits)

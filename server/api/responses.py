@@ -12,6 +12,8 @@ from server.api.deps import Service, allowed, service
 from server.api.openapi import body_of
 from server.api.respond import respond
 from server.auth.keys import Principal
+from server.core.ports import Engine
+from server.dialects.base import Call
 from server.dialects.openai_chat import Asked
 from server.dialects.openai_effort import EFFORT_HEADER
 from server.dialects.openai_errors import unsupported
@@ -28,6 +30,7 @@ from server.dialects.openai_responses_history import (
     read_turn,
     write_items,
 )
+from server.dialects.openai_tokens import input_tokens_body
 from server.response_store import Kept, Turn
 
 log = logging.getLogger(__name__)
@@ -47,22 +50,20 @@ async def create_response(request: Request, who: Caller) -> Response:
     `incomplete`, or `failed`) tells the end. Unless `store` is false, it can be retrieved and gone
     on from, for a while.
     """
-    behind = service(request)
-    body = read_body(await request.body())
-    resolved = behind.registry.resolve(body.model)
-    asked = Asked(
-        id=f"{RESPONSE_PREFIX}{secrets.token_hex(12)}",
-        created=int(time.time()),
-        model=resolved.asked,
-        served_by=resolved.entry.name,
-        effort_header=request.headers.get(EFFORT_HEADER),
-        effort_suffix=resolved.effort,
-        owner=who.owner,
-    )
-    call = to_call(body, asked, behind.options, _memory(behind, body, asked))
-    if call.unknown:
-        log.debug("ignored unknown parameters: %s", ", ".join(call.unknown)[:200])
-    return await respond(request, resolved.entry.engine, call, behind.options)
+    engine, call = await _asked(request, who)
+    return await respond(request, engine, call, service(request).options)
+
+
+@router.post(
+    "/responses/input_tokens",
+    summary="Count the tokens of a response's prompt",
+    response_class=Response,
+    openapi_extra=body_of(ResponsesBody),
+)
+async def count_input_tokens(request: Request, who: Caller) -> Response:
+    """The tokens of the prompt that a Responses request makes; nothing is generated or stored."""
+    engine, call = await _asked(request, who)
+    return _json(input_tokens_body(await engine.tokenize(call.requests[0])))
 
 
 @router.get("/responses/{response_id}", summary="Retrieve a response", response_class=Response)
@@ -101,6 +102,26 @@ async def list_input_items(
     turns = _kept(service(request), response_id, who.owner).turns
     page = Page(limit=limit, after=after, newest_first=order == "desc")
     return _json(list_body([_written(turn) for turn in turns], page))
+
+
+async def _asked(request: Request, who: Principal) -> tuple[Engine, Call]:
+    """Whom to ask, and what."""
+    behind = service(request)
+    body = read_body(await request.body())
+    resolved = behind.registry.resolve(body.model)
+    asked = Asked(
+        id=f"{RESPONSE_PREFIX}{secrets.token_hex(12)}",
+        created=int(time.time()),
+        model=resolved.asked,
+        served_by=resolved.entry.name,
+        effort_header=request.headers.get(EFFORT_HEADER),
+        effort_suffix=resolved.effort,
+        owner=who.owner,
+    )
+    call = to_call(body, asked, behind.options, _memory(behind, body, asked))
+    if call.unknown:
+        log.debug("ignored unknown parameters: %s", ", ".join(call.unknown)[:200])
+    return resolved.entry.engine, call
 
 
 def _memory(behind: Service, body: ResponsesBody, asked: Asked) -> Memory:

@@ -31,12 +31,13 @@ class Principal:
     def allows(self, permission: Permission) -> bool:
         return permission in self.permissions or "all" in self.permissions
 
-    def require(self, permission: Permission) -> None:
-        """Errors: ServerError forbidden when this principal lacks the permission."""
-        if not self.allows(permission):
+    def require(self, *permissions: Permission) -> None:
+        """Errors: ServerError forbidden when this principal has none of the permissions."""
+        if not any(map(self.allows, permissions)):
+            needed = ", ".join(map(repr, permissions))
             raise ServerError(
                 "forbidden",
-                f"Your API key doesn't have permission for this operation: it needs {permission!r}"
+                f"Your API key doesn't have permission for this operation: it needs {needed}"
                 " or 'all'. Ask the operator of this server to add it to the key's permissions.",
             )
 

@@ -70,6 +70,18 @@ Message: TypeAlias = Instructions | UserMessage | AssistantMessage | ToolResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RawPrompt:
+    """What the model writes on after, as it stands: text, or the ids of tokens. With a `suffix` it
+    writes what belongs between the two. `path` is where the client wrote it, for what is wrong with
+    it.
+    """
+
+    content: str | tuple[int, ...]
+    suffix: str = ""
+    path: str = field(default="prompt", compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
     """Messages in order, oldest first, and the tools the model may call: with `callable_tools` only
     those of these names, though it sees all. `tool_choice` "required": it must call one.

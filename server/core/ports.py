@@ -2,10 +2,11 @@
 behind it.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
+from server.core.embeddings import EmbeddingRequest, Embeddings
 from server.core.events import Event
 from server.core.request import GenerationRequest
 
@@ -63,7 +64,7 @@ class EngineStatus:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCard:
     """Facts of a loaded model. `context_length` is what one request may use, prompt and answer
-    together.
+    together; `embedding_length` the numbers in a vector, 0 for a model that makes none.
     """
 
     architecture: str
@@ -75,26 +76,38 @@ class ModelCard:
     slots: int
     vocabulary_size: int
     demonstration: bool = False
+    embedding_length: int = 0
     extra: dict[str, Any] = field(default_factory=dict)
 
 
-class Engine(Protocol):
-    """Something that answers requests. `start` returns at once; `status` tells how far it is."""
+class Backend(Protocol):
+    """What stands behind a model's name. `start` returns at once; `status` tells how far it is."""
 
     async def start(self) -> None: ...
 
     async def close(self) -> None:
-        """End every stream with an error, then free everything. Safe to call twice."""
+        """End every request with an error, then free everything. Safe to call twice."""
 
     def status(self) -> EngineStatus: ...
 
     def card(self) -> ModelCard | None:
         """The model's facts; None until it is loaded for the first time."""
 
-    async def count(self, request: GenerationRequest) -> int:
-        """The tokens of its prompt, without answering it. Errors: ServerError of kind invalid,
+
+class Engine(Backend, Protocol):
+    """Something that answers requests."""
+
+    async def tokenize(self, request: GenerationRequest) -> tuple[int, ...]:
+        """The ids of its prompt, without answering it. Errors: ServerError of kind invalid,
         loading, engine_failed.
         """
+        ...
+
+    async def detokenize(self, tokens: Sequence[int]) -> tuple[bytes, ...]:
+        """The bytes that each token stands for, of a control token its name. Errors: as of
+        `tokenize`.
+        """
+        ...
 
     def generate(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
         """Answer one request (grammar of events: `core.events`).
@@ -102,5 +115,15 @@ class Engine(Protocol):
         Everything that can be refused is refused before the first event. Closing the generator
         early cancels. Errors: ServerError of kind invalid, context_too_long, busy, loading,
         engine_failed, timeout.
+        """
+        ...
+
+
+class Embedder(Backend, Protocol):
+    """Something that makes vectors of texts."""
+
+    async def embed(self, request: EmbeddingRequest) -> Embeddings:
+        """All vectors of one request. Cancelling the call cancels the work. Errors: ServerError of
+        kind invalid, context_too_long, busy, loading, engine_failed, timeout.
         """
         ...

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Literal, TypeAlias
 
-from server.core.messages import Conversation, JsonSchema
+from server.core.messages import Conversation, JsonSchema, RawPrompt
 
 Effort: TypeAlias = Literal["low", "medium", "high"]
 
@@ -103,7 +103,8 @@ Output: TypeAlias = JsonOutput | GrammarOutput
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationRequest:
-    """One answer to be generated.
+    """One answer to be generated: to a conversation in the model's own format, or what it writes on
+    after a raw prompt.
 
     `max_tokens` bounds the visible tokens, `reasoning_budget` the tokens spent before them; None:
     the server's defaults. More `max_tokens` than the context has room for are refused, or with
@@ -115,7 +116,7 @@ class GenerationRequest:
     """
 
     id: str
-    conversation: Conversation
+    prompt: Conversation | RawPrompt
     owner: str = ""
     effort: Effort | None = None
     max_tokens: int | None = None
@@ -126,3 +127,10 @@ class GenerationRequest:
     stop: tuple[str, ...] = ()
     sampling: Sampling = field(default_factory=Sampling)
     logprobs: int | None = None
+
+    @property
+    def conversation(self) -> Conversation:
+        """What is to be answered. Errors: TypeError for a raw prompt, which is no conversation."""
+        if isinstance(self.prompt, Conversation):
+            return self.prompt
+        raise TypeError("a raw prompt is no conversation")

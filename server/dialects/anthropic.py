@@ -61,7 +61,7 @@ def to_call(body: MessagesBody, asked: Asked, rules: Rules) -> Call:
     request = GenerationRequest(
         id=asked.id,
         owner=asked.owner,
-        conversation=_conversation(body),
+        prompt=_conversation(body),
         effort=_effort(body, asked, rules),
         # Clients ask for as much as the largest models give: what there is room for is enough.
         max_tokens=body.max_tokens if limit is None else min(body.max_tokens, limit),
@@ -93,7 +93,7 @@ def to_call(body: MessagesBody, asked: Asked, rules: Rules) -> Call:
 def to_count(body: CountBody, asked: Asked, rules: Rules) -> GenerationRequest:
     """A request whose prompt is to be counted. Errors: ServerError invalid."""
     return GenerationRequest(
-        id=asked.id, conversation=_conversation(body), effort=_effort(body, asked, rules)
+        id=asked.id, prompt=_conversation(body), effort=_effort(body, asked, rules)
     )
 
 

@@ -3,15 +3,14 @@
 Knows neither HTTP nor the engine's defaults: a sampling left out stays None.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from server.core.messages import (
     AssistantMessage,
     Conversation,
     Instructions,
-    Message,
-    Tool,
+    RawPrompt,
     UserMessage,
 )
 from server.core.request import Effort, GenerationRequest
@@ -71,17 +70,20 @@ def to_load_reply(body: OllamaChatBody | OllamaGenerateBody, asked: Asked) -> by
 def to_chat_call(body: OllamaChatBody, asked: Asked, rules: Rules) -> Call:
     """Errors: ServerError invalid, `param` naming the field."""
     messages = to_messages(body.messages or (), asked.model)
-    return _call(body, messages, asked, rules, to_tools(body.tools))
+    prompt = Conversation(messages=messages, tools=to_tools(body.tools))
+    return _call(body, prompt, asked, rules)
 
 
 def to_generate_call(body: OllamaGenerateBody, asked: Asked, rules: Rules) -> Call:
     """Errors: ServerError invalid, `param` naming the field."""
     _check_prompt(body, asked.model)
+    if body.raw:
+        return _call(body, RawPrompt(content=body.prompt or ""), asked, rules)
     messages = [*ollama_context.unpack(body.context or ())]
     if body.system:
         messages.append(Instructions(text=body.system))
     messages.append(UserMessage(text=body.prompt or ""))
-    return _call(body, tuple(messages), asked, rules)
+    return _call(body, Conversation(messages=tuple(messages)), asked, rules)
 
 
 def _check_prompt(body: OllamaGenerateBody, model: str) -> None:
@@ -91,8 +93,6 @@ def _check_prompt(body: OllamaGenerateBody, model: str) -> None:
         raise lacks(model, "insert", "suffix")
     if body.raw and (body.template or body.system or body.context):
         raise refused("raw mode does not support template, system, or context", "raw")
-    if body.raw:
-        raise refused("raw mode is not available: this server writes the model's own format", "raw")
     if body.template:
         raise refused(
             "template is not available: this server writes the model's own format", "template"
@@ -101,10 +101,9 @@ def _check_prompt(body: OllamaGenerateBody, model: str) -> None:
 
 def _call(
     body: OllamaChatBody | OllamaGenerateBody,
-    messages: tuple[Message, ...],
+    prompt: Conversation | RawPrompt,
     asked: Asked,
     rules: Rules,
-    tools: tuple[Tool, ...] = (),
 ) -> Call:
     unknown = unknown_fields(body, strict=rules.strict_params)
     keep_alive_seconds(body.keep_alive)
@@ -113,11 +112,11 @@ def _call(
     request = GenerationRequest(
         id=asked.id,
         owner=asked.owner,
-        conversation=Conversation(messages=messages, tools=tools),
+        prompt=prompt,
         effort=thinking.effort,
         max_tokens=options.max_tokens,
         fit=True,
-        reasoning_budget=thinking.budget,
+        reasoning_budget=thinking.budget if isinstance(prompt, Conversation) else 0,
         output=to_output(body.format),
         stop=options.stop,
         sampling=options.sampling,
@@ -130,7 +129,7 @@ def _call(
         clock=asked.clock,
         thinking=thinking.shown,
         logprobs=request.logprobs is not None,
-        context=None if is_chat else _context(messages),
+        context=None if is_chat else _context(prompt),
     )
     return Call(
         requests=(request,),
@@ -142,9 +141,13 @@ def _call(
     )
 
 
-def _context(messages: Sequence[Message]) -> Callable[[str], list[int]]:
-    """Makes generate's context of the answer's text."""
-    return lambda text: ollama_context.pack([*messages, AssistantMessage(text=text)])
+def _context(prompt: Conversation | RawPrompt) -> Callable[[str], list[int]] | None:
+    """Makes generate's context of the answer's text; a raw prompt has none."""
+    match prompt:
+        case Conversation(messages=messages):
+            return lambda text: ollama_context.pack([*messages, AssistantMessage(text=text)])
+        case RawPrompt():
+            return None
 
 
 def _streams(body: OllamaAnswerBody) -> bool:

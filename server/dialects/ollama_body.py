@@ -4,8 +4,10 @@ known here.
 
 from typing import Any
 
+from pydantic import Field
+
 from server.core.errors import ServerError
-from server.dialects.openai_chat_body import Flag, Whole, Wire
+from server.dialects.openai_chat_body import HUGE, Flag, Whole, Wire
 
 # Fields that change nothing in the text of an answer: taken and not used.
 IGNORED = frozenset(
@@ -89,11 +91,12 @@ class OllamaShowBody(OllamaBody):
 
 
 class OllamaEmbedBody(OllamaBody):
-    """Texts to embed: `input`, or `prompt` in the older form."""
+    """Texts to embed: `input`, a text or several, or `prompt` in the older form."""
 
-    input: str | list[str] | None = None
+    input: Any = None
     prompt: str | None = None
-    dimensions: Whole | None = None
+    dimensions: Whole | None = Field(default=None, lt=HUGE)
+    truncate: Flag | None = None
 
 
 def unknown_fields(body: OllamaBody, *, strict: bool) -> tuple[str, ...]:

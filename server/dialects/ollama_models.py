@@ -20,6 +20,7 @@ OLLAMA_VERSION = "0.33.0"
 GREETING = "Ollama is running"
 LATEST = ":latest"
 CAPABILITIES = ("completion", "tools", "thinking")
+EMBEDDING = ("embedding",)
 # A model here does not expire; JSON has no word for never.
 NEVER = datetime(2318, 1, 1, tzinfo=timezone.utc)
 
@@ -40,6 +41,7 @@ class OllamaModel:
     served_name: str
     created: int
     card: ModelCard | None
+    capabilities: tuple[str, ...] = CAPABILITIES
 
 
 def candidates(name: str) -> tuple[str, ...]:
@@ -65,16 +67,20 @@ def version_body(version: str) -> bytes:
 
 def tags_body(models: Sequence[OllamaModel]) -> bytes:
     """The models there are."""
-    listed = [
+    return msgspec.json.encode({"models": tag_objects(models)})
+
+
+def tag_objects(models: Sequence[OllamaModel]) -> list[dict[str, Any]]:
+    """One a model."""
+    return [
         _identity(model)
         | {
             "modified_at": _modified_at(model),
             "details": _details(model.card),
-            "capabilities": list(CAPABILITIES),
+            "capabilities": model.capabilities,
         }
         for model in models
     ]
-    return msgspec.json.encode({"models": listed})
 
 
 def ps_body(models: Sequence[OllamaModel]) -> bytes:
@@ -108,6 +114,8 @@ def show_body(model: OllamaModel, card: ModelCard) -> bytes:
         f"{family}.training_context_length": card.training_context_length,
         "tokenizer.ggml.tokens": None,
     }
+    if card.embedding_length:
+        info[f"{family}.embedding_length"] = card.embedding_length
     return msgspec.json.encode(
         {
             "modelfile": f"FROM {model.name}\n",
@@ -115,7 +123,7 @@ def show_body(model: OllamaModel, card: ModelCard) -> bytes:
             "template": "",
             "details": _details(card),
             "model_info": info,
-            "capabilities": list(CAPABILITIES),
+            "capabilities": model.capabilities,
             "modified_at": _modified_at(model),
         }
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from server.core.messages import Conversation
 from server.core.request import Effort, GenerationRequest, JsonOutput
 from server.dialects.base import Call, Rules
-from server.dialects.openai_chat_body import ChatBody, check_fields
+from server.dialects.openai_chat_body import AnswerBody, ChatBody, check_fields
 from server.dialects.openai_chat_messages import to_messages
 from server.dialects.openai_chat_numbers import (
     to_logprobs,
@@ -53,15 +53,13 @@ def to_call(body: ChatBody, asked: Asked, rules: Rules) -> Call:
     thinking = to_thinking(body, rules, header=asked.effort_header, suffix=asked.effort_suffix)
     first = _request(body, asked, rules, thinking)
     _check_beginning(first)
-    count = body.n or 1
-    if count > rules.n_limit:
-        raise invalid_value("n", f"this server gives at most {rules.n_limit} choices")
+    count = to_count(body, rules)
     options = body.stream_options
     style = ReplyStyle(
         id=asked.id,
         created=asked.created,
         model=asked.model,
-        fingerprint=_fingerprint(asked.served_by),
+        fingerprint=fingerprint(asked.served_by),
         choices=count,
         include_usage=bool(options and options.include_usage),
         reasoning_fields=thinking.fields,
@@ -70,7 +68,7 @@ def to_call(body: ChatBody, asked: Asked, rules: Rules) -> Call:
         timings=bool(body.timings or body.timings_per_token),
     )
     return Call(
-        requests=_choices(first, count),
+        requests=choices(first, count),
         stream=bool(body.stream),
         reply=ChatReply(style),
         unknown=unknown,
@@ -84,7 +82,7 @@ def _request(body: ChatBody, asked: Asked, rules: Rules, thinking: Thinking) -> 
     return GenerationRequest(
         id=asked.id,
         owner=asked.owner,
-        conversation=Conversation(
+        prompt=Conversation(
             messages=to_messages(body.messages),
             tools=tools,
             tool_choice=choice,
@@ -113,7 +111,15 @@ def _check_beginning(request: GenerationRequest) -> None:
         raise invalid_value("response_format" if is_json else "grammar", way_out)
 
 
-def _choices(first: GenerationRequest, count: int) -> tuple[GenerationRequest, ...]:
+def to_count(body: AnswerBody, rules: Rules) -> int:
+    """How many answers there are to be. Errors: ServerError invalid."""
+    count = body.n or 1
+    if count > rules.n_limit:
+        raise invalid_value("n", f"this server gives at most {rules.n_limit} choices")
+    return count
+
+
+def choices(first: GenerationRequest, count: int) -> tuple[GenerationRequest, ...]:
     """The same request `count` times, with consecutive seeds where one is given."""
     return (first, *(_variant(first, index) for index in range(1, count)))
 
@@ -125,5 +131,5 @@ def _variant(first: GenerationRequest, index: int) -> GenerationRequest:
     return replace(first, id=f"{first.id}-{index}", sampling=replace(first.sampling, seed=seed))
 
 
-def _fingerprint(served_by: str) -> str:
+def fingerprint(served_by: str) -> str:
     return "fp_" + hashlib.sha256(served_by.encode()).hexdigest()[:10]

@@ -4,43 +4,42 @@ ignored.
 Checks types and ranges; what the fields mean is not known here.
 """
 
-from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from server.dialects.openai_errors import unknown_parameter, unsupported
+from server.dialects.openai_errors import unsupported
+from server.dialects.openai_fields import OtherFields
 
 HUGE = 2**31 - 1
 # The longest look-back that any model here has; -1 asks for it.
 LONGEST_WINDOW = 131_072
 
-# Fields that change nothing in the text of an answer: taken and not used.
-IGNORED = frozenset(
-    {
-        "metadata",
-        "moderation",
-        "parallel_tool_calls",
-        "prediction",
-        "prompt_cache_key",
-        "prompt_cache_options",
-        "prompt_cache_retention",
-        "safety_identifier",
-        "service_tier",
-        "store",
-        "user",
-        "verbosity",
-    }
+OTHER_FIELDS = OtherFields(
+    ignored=frozenset(
+        {
+            "metadata",
+            "moderation",
+            "parallel_tool_calls",
+            "prediction",
+            "prompt_cache_key",
+            "prompt_cache_options",
+            "prompt_cache_retention",
+            "safety_identifier",
+            "service_tier",
+            "store",
+            "user",
+            "verbosity",
+        }
+    ),
+    refused={
+        "audio": "this server writes text only",
+        "best_of": "ask for 'n' answers and choose",
+        "guided_choice": "write it as a 'grammar', or as an enum of a JSON schema",
+        "guided_regex": "write it as a 'grammar', or as a pattern of a JSON schema",
+        "web_search_options": "this server does not search the web",
+    },
 )
-
-# Fields that would change an answer's meaning and that this server does not do.
-REFUSED: Mapping[str, str] = {
-    "audio": "this server writes text only",
-    "best_of": "ask for 'n' answers and choose",
-    "guided_choice": "write it as a 'grammar', or as an enum of a JSON schema",
-    "guided_regex": "write it as a 'grammar', or as a pattern of a JSON schema",
-    "web_search_options": "this server does not search the web",
-}
 
 
 def _integral(value: Any) -> Any:
@@ -60,7 +59,7 @@ class Wire(BaseModel):
 
 
 class ContentPart(Wire):
-    type: str
+    type: str = Field(description="`text` or `refusal`: the model reads text only")
     text: str | None = None
     refusal: str | None = None
 
@@ -100,7 +99,7 @@ class FunctionPart(Wire):
 
 
 class ToolPart(Wire):
-    type: str = "function"
+    type: str = Field(default="function", description="`function` alone")
     function: FunctionPart | None = None
 
 
@@ -131,19 +130,23 @@ class ResponseFormat(Wire):
     schema_: dict[str, Any] | None = Field(default=None, alias="schema")
 
 
-class ChatBody(Wire):
-    """A chat completion request. `messages` alone is required."""
+class AnswerBody(Wire):
+    """What a client says of an answer, whatever is answered: length, sampling, form."""
 
     model: str | None = None
-    messages: list[ChatMessage]
     stream: Flag | None = None
     stream_options: StreamOptions | None = None
-    n: Whole | None = Field(default=None, ge=1)
+    n: Whole | None = Field(default=None, ge=1, description="at most 4")
 
     max_completion_tokens: Whole | None = Field(default=None, ge=-1, le=HUGE)
-    max_tokens: Whole | None = Field(default=None, ge=-1, le=HUGE)
+    max_tokens: Whole | None = Field(
+        default=None,
+        ge=-1,
+        le=HUGE,
+        description="visible tokens; -1 is the same as nothing: `MAX_OUTPUT_TOKENS`",
+    )
     min_tokens: Whole | None = Field(default=None, ge=0, le=HUGE)
-    stop: str | list[str] | None = None
+    stop: str | list[str] | None = Field(default=None, description="at most 16 of them")
     seed: Whole | None = Field(default=None, ge=-(2**63), lt=2**63)
 
     temperature: Number | None = Field(default=None, ge=0, le=2)
@@ -168,8 +171,6 @@ class ChatBody(Wire):
     dry_penalty_last_n: Whole | None = Field(default=None, ge=-1, le=LONGEST_WINDOW)
     logit_bias: dict[str, Annotated[Number, Field(ge=-100, le=100)]] | None = None
 
-    logprobs: Flag | None = None
-    top_logprobs: Whole | None = Field(default=None, ge=0, le=20)
     timings: Flag | None = None
     timings_per_token: Flag | None = None
 
@@ -178,7 +179,16 @@ class ChatBody(Wire):
     guided_json: dict[str, Any] | str | None = None
     grammar: str | None = None
     guided_grammar: str | None = None
-    modalities: list[str] | None = None
+
+
+class ChatBody(AnswerBody):
+    """A chat completion request. `messages` alone is required."""
+
+    messages: list[ChatMessage]
+
+    logprobs: Flag | None = None
+    top_logprobs: Whole | None = Field(default=None, ge=0, le=20)
+    modalities: list[str] | None = Field(default=None, description="`text` alone")
 
     tools: list[ToolPart] | None = None
     tool_choice: str | dict[str, Any] | None = None
@@ -196,14 +206,7 @@ def check_fields(body: ChatBody, *, strict: bool) -> tuple[str, ...]:
     """The names nobody knows. Errors: ServerError invalid for a field that this server refuses, and
     when `strict` for an unknown one.
     """
-    extra = body.model_extra or {}
-    for name, reason in REFUSED.items():
-        if extra.get(name) is not None:
-            raise unsupported(name, reason)
     for index, modality in enumerate(body.modalities or ()):
         if modality != "text":
-            raise unsupported(f"modalities[{index}]", REFUSED["audio"])
-    unknown = tuple(sorted(extra.keys() - IGNORED - REFUSED.keys()))
-    if unknown and strict:
-        raise unknown_parameter(unknown[0])
-    return unknown
+            raise unsupported(f"modalities[{index}]", OTHER_FIELDS.refused["audio"])
+    return OTHER_FIELDS.check(body, strict=strict)

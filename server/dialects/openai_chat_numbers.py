@@ -1,4 +1,4 @@
-"""The numbers of a chat completion request: lengths, sampling and log probabilities.
+"""The numbers that a client asks for: lengths, sampling and log probabilities.
 
 What is left out stays None: the engine's defaults are not known here.
 """
@@ -7,13 +7,13 @@ import re
 
 from server.core.request import Sampling
 from server.dialects.base import Rules
-from server.dialects.openai_chat_body import LONGEST_WINDOW, ChatBody
+from server.dialects.openai_chat_body import LONGEST_WINDOW, AnswerBody, ChatBody
 from server.dialects.openai_errors import invalid_value
 
 _TOKEN_ID = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
-def to_max_tokens(body: ChatBody, rules: Rules) -> int | None:
+def to_max_tokens(body: AnswerBody, rules: Rules) -> int | None:
     """The newer field wins; -1, 0 and null mean that the client sets no limit. Errors: ServerError
     invalid.
     """
@@ -28,7 +28,7 @@ def to_max_tokens(body: ChatBody, rules: Rules) -> int | None:
     return asked
 
 
-def to_min_tokens(body: ChatBody, most: int | None) -> int:
+def to_min_tokens(body: AnswerBody, most: int | None) -> int:
     """Errors: ServerError invalid where it is more than the answer may have."""
     least = body.min_tokens or 0
     if most is not None and least > most:
@@ -36,7 +36,7 @@ def to_min_tokens(body: ChatBody, most: int | None) -> int:
     return least
 
 
-def to_stop(body: ChatBody, rules: Rules) -> tuple[str, ...]:
+def to_stop(body: AnswerBody, rules: Rules) -> tuple[str, ...]:
     """Errors: ServerError invalid."""
     stops = [body.stop] if isinstance(body.stop, str) else body.stop or []
     if len(stops) > rules.stop_limit:
@@ -46,7 +46,7 @@ def to_stop(body: ChatBody, rules: Rules) -> tuple[str, ...]:
     return tuple(stops)
 
 
-def to_sampling(body: ChatBody) -> Sampling:
+def to_sampling(body: AnswerBody) -> Sampling:
     """Errors: ServerError invalid."""
     # top_p 0 keeps nothing but the likeliest token: that is greedy, said otherwise.
     greedy = body.top_p == 0
@@ -97,7 +97,7 @@ def _seed(seed: int | None) -> int | None:
     return None if seed is None or seed == -1 else seed % 2**32
 
 
-def _logit_bias(body: ChatBody) -> dict[int, float]:
+def _logit_bias(body: AnswerBody) -> dict[int, float]:
     biases: dict[int, float] = {}
     for key, value in (body.logit_bias or {}).items():
         if not _TOKEN_ID.fullmatch(key):

@@ -8,13 +8,13 @@ import json
 from typing import Any
 
 from server.core.request import GrammarOutput, JsonOutput, Output
-from server.dialects.openai_chat_body import ChatBody, ResponseFormat
+from server.dialects.openai_chat_body import AnswerBody, ResponseFormat
 from server.dialects.openai_errors import invalid_value, missing
 
 _SCHEMA = "response_format.json_schema.schema"
 
 
-def to_output(body: ChatBody) -> Output | None:
+def to_output(body: AnswerBody) -> Output | None:
     """None for free text. Errors: ServerError invalid."""
     asked: dict[str, Output] = {}
     if body.response_format is not None and (given := _format(body.response_format)):

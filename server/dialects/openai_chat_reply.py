@@ -24,12 +24,12 @@ from server.core.events import (
     PartStarted,
     Started,
     TokenLogprob,
-    Usage,
 )
 from server.core.messages import ToolCall
 from server.dialects.openai_errors import error_frame
 from server.dialects.openai_logprobs import token_objects
 from server.dialects.openai_timings import timings_object
+from server.dialects.openai_usage import usage_object
 
 _encode = msgspec.json.encode
 
@@ -102,7 +102,7 @@ class ChatReply:
         if not self.style.include_usage:
             return done
         ends = [choice.finished for choice in self._choices if choice.finished]
-        last = self._usage_head + _encode(_usage_object([end.usage for end in ends]))
+        last = self._usage_head + _encode(usage_object([end.usage for end in ends]))
         if self.style.timings:
             last += b',"timings":' + _encode(timings_object(ends))
         return last + b"}\n\n" + done
@@ -116,7 +116,7 @@ class ChatReply:
             self._choice_object(index, answer) for index, answer in enumerate(answers)
         ]
         ends = [answer.finished for answer in answers]
-        reply["usage"] = _usage_object([end.usage for end in ends])
+        reply["usage"] = usage_object([end.usage for end in ends])
         if self.style.timings:
             reply["timings"] = timings_object(ends)
         if warnings := [end.warning for end in ends if end.warning]:
@@ -241,20 +241,6 @@ def _content(answer: Answer) -> str | None:
     if answer.tool_calls:
         return answer.text
     return answer.text or answer.preamble or ""
-
-
-def _usage_object(usages: Sequence[Usage]) -> dict[str, Any]:
-    """One prompt for all choices, and every choice's own tokens."""
-    prompt = usages[0].prompt_tokens
-    completion = sum(usage.completion_tokens for usage in usages)
-    reasoning = sum(usage.reasoning_tokens for usage in usages)
-    return {
-        "prompt_tokens": prompt,
-        "completion_tokens": completion,
-        "total_tokens": prompt + completion,
-        "prompt_tokens_details": {"cached_tokens": usages[0].cached_tokens},
-        "completion_tokens_details": {"reasoning_tokens": reasoning},
-    }
 
 
 def _logprobs_object(logprobs: Sequence[TokenLogprob]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """OpenAI's words for the served models. Knows neither where they come from nor their engines."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,31 +16,35 @@ DEMONSTRATION_NOTE = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedModel:
-    """A model under the name it is listed by. `card` is None until the model was loaded."""
+    """A model under the name it is listed by. `card` is None until the model was loaded;
+    `capabilities` are what it may be asked for.
+    """
 
     id: str
     served_name: str
     created: int
     card: ModelCard | None
+    capabilities: tuple[str, ...] = ("chat",)
 
 
 def model_body(model: ListedModel) -> bytes:
     return msgspec.json.encode(_model_object(model))
 
 
-def models_body(models: Sequence[ListedModel]) -> bytes:
-    return msgspec.json.encode(
-        {"object": "list", "data": [_model_object(model) for model in models]}
-    )
+def models_body(models: Sequence[ListedModel], more: Mapping[str, Any] | None = None) -> bytes:
+    """The list; `more` is what other systems' clients look for beside it."""
+    data = [_model_object(model) for model in models]
+    return msgspec.json.encode({"object": "list", "data": data, **(more or {})})
 
 
 def _model_object(model: ListedModel) -> dict[str, Any]:
-    listed = {
+    listed: dict[str, Any] = {
         "id": model.id,
         "object": "model",
         "created": model.created,
         "owned_by": "gpt-api",
         "root": model.served_name,
+        "capabilities": model.capabilities,
     }
     if model.card is not None:
         listed["context_length"] = model.card.context_length
@@ -49,7 +53,7 @@ def _model_object(model: ListedModel) -> dict[str, Any]:
 
 
 def _meta(card: ModelCard) -> dict[str, Any]:
-    meta = {
+    meta: dict[str, Any] = {
         "architecture": card.architecture,
         "description": card.description,
         "context_length": card.context_length,
@@ -60,6 +64,9 @@ def _meta(card: ModelCard) -> dict[str, Any]:
         "slots": card.slots,
         "demonstration": card.demonstration,
     }
+    if card.embedding_length:
+        meta["embedding_length"] = card.embedding_length
+    meta |= card.extra
     if card.demonstration:
         meta["note"] = DEMONSTRATION_NOTE
     return meta

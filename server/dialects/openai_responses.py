@@ -53,7 +53,7 @@ def to_call(body: ResponsesBody, asked: Asked, rules: Rules, memory: Memory) -> 
     request = GenerationRequest(
         id=asked.id,
         owner=asked.owner,
-        conversation=_conversation(body, memory),
+        prompt=_conversation(body, memory),
         effort=effort,
         max_tokens=_max_tokens(body, rules),
         reasoning_budget=budget,

@@ -132,13 +132,13 @@ class ResponsesBody(Wire):
     previous_response_id: str | None = None
     store: Flag | None = None
     stream: Flag | None = None
-    background: Flag | None = None
+    background: Flag | None = Field(default=None, description="false alone")
     include: list[str] | None = None
     metadata: dict[MetadataKey, MetadataValue] | None = None
     user: str | None = None
 
     max_output_tokens: Whole | None = Field(default=None, ge=-1, le=HUGE)
-    truncation: str | None = None
+    truncation: str | None = Field(default=None, description="`disabled` alone")
     text: TextOptions | None = None
     reasoning: ResponseReasoning | None = None
 

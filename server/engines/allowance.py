@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from server.core.errors import ServerError
+from server.core.messages import Conversation
 from server.core.request import Effort, GenerationRequest, Sampling
 
 # What a model of each effort may think when nobody says how much.
@@ -76,15 +77,23 @@ def _check_fit(
     if limits.max_input_tokens is not None and prompt > limits.max_input_tokens:
         raise _too_long(
             f"The prompt has {prompt} tokens, this server takes at most "
-            f"{limits.max_input_tokens} (MAX_INPUT_TOKENS); shorten the messages."
+            f"{limits.max_input_tokens} (MAX_INPUT_TOKENS); shorten {_what(request)}.",
+            request,
         )
     if context - prompt < asked:
         wanted = f" and the answer may take {asked} more" if asked > 1 else ""
         raise _too_long(
             f"The prompt has {prompt} tokens{wanted}, the context holds {context} together; "
-            "shorten the messages or lower max_tokens."
+            f"shorten {_what(request)} or lower max_tokens.",
+            request,
         )
 
 
-def _too_long(message: str) -> ServerError:
-    return ServerError("context_too_long", message, param="messages")
+def _what(request: GenerationRequest) -> str:
+    return "the messages" if isinstance(request.prompt, Conversation) else "the prompt"
+
+
+def _too_long(message: str, request: GenerationRequest) -> ServerError:
+    prompt = request.prompt
+    param = "messages" if isinstance(prompt, Conversation) else prompt.path
+    return ServerError("context_too_long", message, param=param)

@@ -54,11 +54,13 @@ async def generate(
             yield event
 
 
-async def count(session: Session, request: GenerationRequest, threads: Executor) -> int:
-    """The tokens of a request's prompt. Errors: ServerError invalid."""
+async def tokenize(
+    session: Session, request: GenerationRequest, threads: Executor
+) -> tuple[int, ...]:
+    """The ids of a request's prompt. Errors: ServerError invalid."""
     loop = asyncio.get_running_loop()
     prompt = await loop.run_in_executor(threads, session.format.prompt, request)
-    return len(prompt.tokens)
+    return tuple(prompt.tokens)
 
 
 def merged(events: Iterable[Event]) -> Iterator[Event]:

@@ -15,16 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from server.worker.messages import (
-    LENGTH_BYTES,
-    MAX_FRAME_BYTES,
-    Close,
-    Frame,
-    Ping,
-    Report,
-    decode_report,
-    encode,
-)
+from server.worker.messages import Close, Frame, Ping
+from server.worker.wire import LENGTH_BYTES, MAX_FRAME_BYTES, Report, decode_report, encode
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +62,7 @@ class WorkerLink:
 
     @classmethod
     async def open(cls) -> "WorkerLink":
-        """Start a worker process; it waits for its `ModelOptions`. Errors: OSError."""
+        """Start a worker process; it waits for its options. Errors: OSError."""
         ours, theirs = socket.socketpair()
         with theirs:
             command = [sys.executable, "-m", "server.worker", "--fd", str(theirs.fileno())]

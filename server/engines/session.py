@@ -13,7 +13,8 @@ from server.core.ports import ModelCard, PrefixCounters, SpeculationCounters
 from server.engines.link import WorkerLink
 from server.formats.base import Format
 from server.formats.vocabulary import Vocabulary
-from server.worker.messages import Accepted, Cancel, Ended, Loaded, Refused, Step, Submit, Token
+from server.worker.messages import Accepted, Cancel, Ended, Refused, Step, Submit, Token
+from server.worker.wire import Word
 
 Item: TypeAlias = Accepted | Token | Ended
 
@@ -79,13 +80,13 @@ class Session:
         if self._open.pop(request, None) is not None:
             self._link.send(Cancel(id=request))
 
-    def take(self, report: Accepted | Refused | Step) -> None:
+    def take(self, report: Word) -> None:
         """Hand a report to those it concerns; words about cancelled requests reach nobody."""
         if isinstance(report, Accepted):
             self._deliver(report.id, report)
         elif isinstance(report, Refused):
             self._end(report.id, _refusal(report))
-        else:
+        elif isinstance(report, Step):
             self.running, self.waiting = report.running, report.waiting
             self.stalls = report.stalls
             self.prefixes = report.prefixes or self.prefixes
@@ -115,16 +116,3 @@ class Session:
 def _refusal(report: Refused) -> ServerError:
     param = "messages" if report.kind == "context_too_long" else None
     return ServerError(report.kind, report.message, param=param, retry_after=report.retry_after)
-
-
-def card_of(loaded: Loaded) -> ModelCard:
-    return ModelCard(
-        architecture=loaded.architecture,
-        description=loaded.description,
-        context_length=loaded.context_length,
-        training_context_length=loaded.training_context_length,
-        parameters=loaded.parameters,
-        size_bytes=loaded.size_bytes,
-        slots=loaded.slots,
-        vocabulary_size=len(loaded.tokens),
-    )

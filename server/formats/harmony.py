@@ -6,6 +6,7 @@ from server.formats.harmony_markers import Markers
 from server.formats.harmony_prompt import Clock, HarmonyPrompt
 from server.formats.harmony_reader import HarmonyReader
 from server.formats.harmony_rules import HarmonyRules
+from server.formats.raw import EitherFormat, RawFormat
 from server.formats.vocabulary import Vocabulary
 
 
@@ -41,3 +42,11 @@ class HarmonyFormat:
         offered = [tool.name for tool in conversation.offered]
         begun = conversation.begun is not None
         return HarmonyReader(self._vocabulary, self._markers, offered, begun=begun)
+
+
+def gpt_oss_format(vocabulary: Vocabulary, clock: Clock) -> EitherFormat:
+    """Harmony for conversations, and plain text for raw prompts. Errors: see `HarmonyFormat`."""
+    chat = HarmonyFormat(vocabulary, clock)
+    markers = Markers.of(vocabulary)
+    raw = RawFormat(vocabulary, markers.stops, beginning=markers.endoftext)
+    return EitherFormat(chat=chat, raw=raw)

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 
 from server.core.errors import ServerError
 from server.core.messages import JsonSchema, Tool
-from server.core.request import GenerationRequest, JsonOutput, Output
+from server.core.request import GenerationRequest
 from server.formats.base import Grammar, Ids, Rails, Rule, Stretch
 from server.formats.harmony_heads import Heads
 from server.formats.harmony_markers import Markers
 from server.formats.json_schema import checked
+from server.formats.output_grammar import ANY_OBJECT, output_grammar
 from server.formats.vocabulary import Vocabulary
 
-ANY_OBJECT: JsonSchema = {"type": "object"}
 NO_ARGUMENTS: JsonSchema = {"type": "object", "properties": {}, "additionalProperties": False}
 
 
@@ -72,12 +72,13 @@ class HarmonyRules:
         for stray in (marks.start, marks.channel, *(marks.stops if must else ())):
             yield heads.open(heads.leaving, later, (stray,), instead=True)
         if request.output is not None:
-            yield Rule(suffix=(marks.channel, *heads.answer), grammar=self._answer(request.output))
+            grammar = output_grammar(request.output, marks.return_)
+            yield Rule(suffix=(marks.channel, *heads.answer), grammar=grammar)
         for head, tool in calls.items():
             # No stop id is drawn before the least length: a call has to end by its grammar.
-            grammar = self._arguments(tool, must=must or request.min_tokens > 0)
-            if grammar is not None:
-                yield Rule(suffix=head, grammar=grammar)
+            arguments = self._arguments(tool, must=must or request.min_tokens > 0)
+            if arguments is not None:
+                yield Rule(suffix=head, grammar=arguments)
 
     def _later(self, request: GenerationRequest, calls: list[Ids]) -> list[Ids]:
         """What may follow the reasoning."""
@@ -87,13 +88,6 @@ class HarmonyRules:
         if calls and request.output is None:
             plain.append(self._heads.preamble)
         return plain + calls
-
-    def _answer(self, output: Output) -> Grammar:
-        end = self._markers.return_
-        if not isinstance(output, JsonOutput):
-            return Grammar(kind="gbnf", text=output.text, end=end)
-        schema = ANY_OBJECT if output.schema is None else output.schema
-        return Grammar(kind="json_schema", text=checked(schema, output.path), end=end)
 
     def _arguments(self, tool: Tool, *, must: bool) -> Grammar | None:
         """The schema's where it is promised; where a form `must` be kept also if it can be, or at

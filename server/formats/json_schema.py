@@ -15,14 +15,15 @@ from llguidance import LLMatcher
 from server.core.errors import ServerError
 from server.formats.json_schema_choices import Comparison
 from server.formats.json_schema_faults import SchemaFault
+from server.formats.json_schema_keywords import MAX_FACTOR
 from server.formats.json_schema_references import DEFINITIONS, References, endless
 from server.formats.json_schema_rewriter import Rewriter
 
 # A client's schema may hold up neither the gateway nor the worker; docs/structured-output.md says
 # what these sizes cost.
-MAX_BYTES = 1 << 17
+MAX_BYTES = 1 << 18
 # Schemas that are tried alone to find the one at fault.
-MAX_PROBES = 200
+MAX_PROBES = 600
 PLACE = re.compile(r"\s*(while processing|<state>).*", re.DOTALL)
 
 
@@ -76,10 +77,9 @@ class Document:
         factors = [Decimal(repr(factor)) for factor in set(self._rewriter.factors)]
         if len(factors) < 2 or not self._rewriter.combines:
             return
-        # Where schemas are combined the matcher multiplies them, in 32 bits.
+        # Where schemas are combined the matcher takes their common multiple.
         scale = max(-int(factor.as_tuple().exponent) for factor in factors)
-        whole = [int(factor.scaleb(max(scale, 0))) for factor in factors]
-        if lcm(*whole) * max(whole) >= 2**32:
+        if lcm(*(int(factor.scaleb(max(scale, 0))) for factor in factors)) > MAX_FACTOR:
             raise SchemaFault(
                 self._path,
                 "The multipleOf of this schema may have to hold together, and are too far apart;"

@@ -68,8 +68,11 @@ LIMITS = {
 }
 # Beyond, whole numbers are no longer told apart: the matcher reads them as 64-bit floats.
 MAX_NUMBER = 2**53
-MAX_DECIMALS = 15
+# And so with more digits: it reads decimals exactly only as long as they are short.
+MAX_DIGITS = 15
 MAX_VALUE_DEPTH = 20
+# The matcher remembers every remainder.
+MAX_FACTOR = 10_000
 
 
 def check_keywords(schema: Mapping[str, Any], path: str) -> None:
@@ -133,14 +136,34 @@ def number(value: object, path: str) -> int | float:
         raise SchemaFault(
             path, f"Numbers in a schema lie between -{MAX_NUMBER} and {MAX_NUMBER}; use a string."
         )
-    if isinstance(value, float) and _decimals(value) > MAX_DECIMALS:
-        raise SchemaFault(path, f"Numbers in a schema have at most {MAX_DECIMALS} decimals.")
+    if isinstance(value, float) and not _is_short(value):
+        raise SchemaFault(path, f"Numbers in a schema have at most {MAX_DIGITS} digits.")
     return value
 
 
-def _decimals(value: float) -> int:
-    exponent = Decimal(repr(value)).as_tuple().exponent
-    return -exponent if isinstance(exponent, int) else 0
+def _is_short(value: float) -> bool:
+    _, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
+    return len(digits) <= MAX_DIGITS and -int(exponent) <= MAX_DIGITS
+
+
+def close_bounds(written: dict[str, Any]) -> None:
+    """Whole exclusive bounds towards 0 as inclusive ones a trifle farther out: the matcher
+    (llguidance 1.9) lets 0 pass where more than 0 and less than 1 is asked for.
+    """
+    if written.get("type") == "integer":
+        return
+    low, high = written.get("exclusiveMinimum", -1), written.get("exclusiveMaximum", 1)
+    if low >= 0 and int(low) == low:
+        del written["exclusiveMinimum"]
+        written["minimum"] = max(_above(low), written.get("minimum", 0))
+    if high <= 0 and int(high) == high:
+        del written["exclusiveMaximum"]
+        written["maximum"] = min(-_above(-high), written.get("maximum", 0))
+
+
+def _above(bound: int | float) -> float:
+    places = MAX_DIGITS - len(str(int(bound))) if bound else MAX_DIGITS
+    return float(Decimal(int(bound)) + Decimal(10) ** -places)
 
 
 def factor(value: object, path: str) -> int | float:
@@ -150,13 +173,18 @@ def factor(value: object, path: str) -> int | float:
         raise SchemaFault(path, "multipleOf is greater than 0.")
     # As the matcher reads it: shifted until it is whole.
     shifted, places = float(step), 0
-    while not shifted.is_integer() and places < MAX_DECIMALS:
+    while not shifted.is_integer() and places < MAX_DIGITS:
         shifted, places = shifted * 10, places + 1
-    if shifted >= 2**32 or shifted != int(Decimal(repr(step)).scaleb(places)):
+    if shifted > MAX_FACTOR or shifted != int(Decimal(repr(step)).scaleb(places)):
         raise SchemaFault(
-            path, "This multipleOf cannot be held exactly; use one such as 0.01 or 5."
+            path, f"This multipleOf cannot be held; use one such as 0.01 or 5, up to {MAX_FACTOR}."
         )
     return step
+
+
+def whole_of(step: int | float) -> int:
+    """The digits of a multipleOf without the point: 25 of 0.25."""
+    return int("".join(map(str, Decimal(repr(step)).as_tuple().digits)))
 
 
 def values(listed: object, path: str) -> list[Any]:
@@ -186,6 +214,17 @@ def plain_value(value: object, path: str, depth: int = 0) -> Any:
             return [plain_value(v, child(path, i), depth + 1) for i, v in enumerate(value)]
         case _:
             raise SchemaFault(path, "This is no JSON value.")
+
+
+def size_of(value: Any) -> int:
+    """The values in a JSON value, itself among them."""
+    match value:
+        case dict():
+            return 1 + sum(map(size_of, value.values()))
+        case list():
+            return 1 + sum(map(size_of, value))
+        case _:
+            return 1
 
 
 def plain_text(value: object, path: str) -> str:

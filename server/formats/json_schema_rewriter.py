@@ -11,14 +11,17 @@ from server.formats.json_schema_keywords import (
     ANNOTATIONS,
     COMBINING,
     check_keywords,
+    close_bounds,
     count,
     factor,
     number,
     plain_text,
     plain_value,
+    size_of,
     types_of,
     unsupported,
     values,
+    whole_of,
 )
 from server.formats.json_schema_references import References
 from server.formats.json_schema_strings import (
@@ -33,7 +36,10 @@ from server.formats.json_schema_strings import (
 MAX_SCHEMAS = 2000
 MAX_DEPTH = 30
 MAX_PROPERTIES = 500
+# Each is compared with each.
+MAX_PATTERN_PROPERTIES = 50
 MAX_VALUES = 5000
+MAX_FACTORS = 20_000
 
 
 class Rewriter:
@@ -51,6 +57,7 @@ class Rewriter:
         self.combines = False
         self._references = references
         self._values = 0
+        self._remainders = 0
 
     def rewrite(self, schema: object, path: str, depth: int = 0) -> Any:
         """A schema as the matcher understands it: an object or a boolean."""
@@ -73,6 +80,7 @@ class Rewriter:
         self.combines |= len(written.get("allOf", ())) > 1 or (
             len(written) > 1 and not written.keys().isdisjoint(COMBINING)
         )
+        close_bounds(written)
         _check_minimum(written, path)
         if schema.get("nullable") is True and kinds is None:
             return self._noted({"anyOf": [written, {"type": "null"}]}, path)
@@ -101,12 +109,11 @@ class Rewriter:
             case "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum":
                 written[key] = number(value, at)
             case "multipleOf":
-                written[key] = factor(value, at)
-                self.factors.append(written[key])
+                written[key] = self._factor(value, at)
             case "enum":
                 written[key] = self._counted(values(value, at), at)
             case "const":
-                written[key] = plain_value(value, at)
+                written[key] = self._counted([plain_value(value, at)], at)[0]
             case "required":
                 written[key] = _names(value, at)
             case "pattern":
@@ -127,8 +134,10 @@ class Rewriter:
         }
 
     def _pattern_properties(self, named: object, at: str, depth: int) -> dict[str, Any]:
-        written = {}
+        written: dict[str, Any] = {}
         for pattern, schema in self._properties(named, at, depth).items():
+            if len(written) == MAX_PATTERN_PROPERTIES:
+                raise SchemaFault(at, f"There are at most {MAX_PATTERN_PROPERTIES} patterns here.")
             only, *demands = _patterns(pattern, child(at, pattern))
             if demands:
                 raise SchemaFault(child(at, pattern), "Names of properties take no lookaheads.")
@@ -157,10 +166,19 @@ class Rewriter:
             self.choices.append((holder, at))
 
     def _counted(self, listed: list[Any], at: str) -> list[Any]:
-        self._values += len(listed)
+        self._values += sum(map(size_of, listed))
         if self._values > MAX_VALUES:
-            raise SchemaFault(at, f"A schema lists at most {MAX_VALUES} values in its enums.")
+            raise SchemaFault(at, f"A schema lists at most {MAX_VALUES} values.")
         return listed
+
+    def _factor(self, value: object, at: str) -> int | float:
+        step = factor(value, at)
+        self.factors.append(step)
+        self._remainders += whole_of(step)
+        # The matcher remembers every remainder of each.
+        if self._remainders > MAX_FACTORS:
+            raise SchemaFault(at, f"A schema's multipleOf add up to {MAX_FACTORS} at most.")
+        return step
 
     def _pattern(self, written: dict[str, Any], pattern: object, at: str) -> None:
         for each in _patterns(plain_text(pattern, at), at):

@@ -13,11 +13,11 @@ from typing import NoReturn
 
 import msgspec
 
-from server.worker.messages import (
+from server.worker.wire import (
     LENGTH_BYTES,
     MAX_FRAME_BYTES,
     Command,
-    ModelOptions,
+    Options,
     Report,
     decode_command,
     decode_options,
@@ -36,12 +36,12 @@ class Channel:
         self._sending = Lock()
         self._frames = connection.makefile("rb")
 
-    def receive_options(self) -> ModelOptions:
+    def receive_options(self) -> Options:
         """Wait for the first frame. Ends the process when it is something else, or none comes."""
         try:
             return decode_options(self._receive())
         except msgspec.DecodeError as error:
-            _leave(PROTOCOL_BROKEN, f"The first frame is no ModelOptions: {error}.")
+            _leave(PROTOCOL_BROKEN, f"The first frame holds no options: {error}.")
 
     def listen(self, take: Callable[[Command], None]) -> None:
         """Start to hand each command to `take`, on a reading thread."""

@@ -16,10 +16,16 @@ RATE_WEIGHT = 0.25
 class Lookup:
     """Over `tokens`, a prompt that an answer is appended to elsewhere. `rate`: how often of late,
     where the answer's next token could be foreseen, it was.
+
+    What stands around `marks` is foreseen easily and says nothing of what comes after them: every
+    message begins alike. So each mark is a beginning.
     """
 
-    def __init__(self, tokens: list[int]) -> None:
+    def __init__(self, tokens: list[int], marks: frozenset[int] = frozenset()) -> None:
         self.rate = FIRST_RATE
+        self._marks = marks
+        # Tokens since the last mark, as many as count.
+        self._run = 0
         self._tokens = tokens
         self._prompt_tokens = len(tokens)
         self._known = 0
@@ -50,12 +56,16 @@ class Lookup:
 
     def _take(self, place: int) -> None:
         tokens = self._tokens
+        if tokens[place] in self._marks:
+            self._run, self._next = 0, NOWHERE
+            return
+        self._run = min(self._run + 1, GRAM)
         if self._next != NOWHERE:
             is_right = tokens[self._next] == tokens[place]
             if place >= self._prompt_tokens:
                 self.rate += RATE_WEIGHT * (is_right - self.rate)
             self._next = self._next + 1 if is_right else NOWHERE
-        if place >= GRAM - 1:
+        if self._run == GRAM:
             gram = 0
             for token in tokens[place - GRAM + 1 : place + 1]:
                 gram = gram << ID_BITS | token

@@ -4,13 +4,15 @@ llama.cpp nor how frames travel.
 
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 from threading import Lock
+from typing import Protocol
 
-from server.worker.messages import Cancel, Close, Command, Ping, Report, Submit
+from server.worker.messages import Cancel, Close, Ping, Submit
 from server.worker.ports import Batch, DecodeFailed, DecodeInterrupted, Runner
 from server.worker.scheduler import Scheduler
+from server.worker.wire import Command, Report
 
 # Steps faster than this share a frame. A frame costs the gateway some 0.2 ms of the cores that the
 # model computes on; text that comes 15 ms later nobody notices.
@@ -20,6 +22,14 @@ STEP_LIMIT_S = 300.0
 CLOSED = "The engine was closed before the answer was complete."
 
 
+class Interruptible(Protocol):
+    """See `ports.Runner`."""
+
+    def interrupt(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+
 class Watch:
     """Interrupts the running computation when nobody wants its result any more, and knows when one
     does not end. `notice` and `hangs` are called by another thread than the rest.
@@ -27,7 +37,7 @@ class Watch:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._runner: Runner | None = None
+        self._runner: Interruptible | None = None
         self._wanted: set[int] = set()
         self._step_began: float | None = None
 
@@ -44,7 +54,7 @@ class Watch:
         began = self._step_began
         return began is not None and now - began > STEP_LIMIT_S
 
-    def begin(self, runner: Runner, requests: set[int]) -> None:
+    def begin(self, runner: Interruptible, requests: set[int]) -> None:
         """The runner is about to compute for these requests."""
         with self._lock:
             self._runner, self._wanted = runner, requests
@@ -67,6 +77,14 @@ class Watch:
             if self._runner is not None:
                 self._runner.resume()
             self._runner = None
+
+
+def arrived(commands: "SimpleQueue[Command]", *, wait: bool) -> Iterator[Command]:
+    """All commands that are there; at least one with `wait`, when there is nothing else to do."""
+    if wait:
+        yield commands.get()
+    while not commands.empty():
+        yield commands.get()
 
 
 class Loop:
@@ -93,18 +111,12 @@ class Loop:
     def run(self) -> None:
         """Serve until Close; every request has ended then."""
         while not self._closed:
-            if self._scheduler.idle or not self._commands.empty():
-                self._receive()
+            for command in arrived(self._commands, wait=self._scheduler.idle):
+                self._obey(command)
             self._watch.start(self._clock())
             self._step()
             self._watch.rest()
         self._report()
-
-    def _receive(self) -> None:
-        """Take all commands that are there; wait for one when there is nothing else to do."""
-        self._obey(self._commands.get())
-        while not self._commands.empty():
-            self._obey(self._commands.get())
 
     def _obey(self, command: Command) -> None:
         match command:

@@ -1,4 +1,5 @@
 """The worker process from its first frame to its last: options in, model loaded, requests served.
+The options say which of the two kinds it is: one that writes, or one that makes embeddings.
 
 Started by a gateway that passes a connected socket and reads stderr; ends when told to, when the
 model does not load, or when the gateway is gone.
@@ -8,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from math import inf
@@ -16,6 +18,10 @@ import msgspec
 
 from server.worker.admission import Limits
 from server.worker.channel import Channel
+from server.worker.embedding.gate import EmbeddingGate
+from server.worker.embedding.jobs import Jobs
+from server.worker.embedding.loop import EmbeddingLoop
+from server.worker.embedding.messages import EmbedderOptions
 from server.worker.gate import Gate
 from server.worker.loop import Loop
 from server.worker.messages import LoadFailed, LoadProgress, ModelOptions
@@ -23,6 +29,7 @@ from server.worker.prefix_store import PrefixStore
 from server.worker.reception import Reception
 from server.worker.runtime import library, memory
 from server.worker.runtime.load import Runtime, load
+from server.worker.runtime.load_embedder import load_embedder
 from server.worker.runtime.model import ModelError
 from server.worker.runtime.placement import snapshot_budget
 from server.worker.scheduler import Scheduler
@@ -35,6 +42,10 @@ CPU_STALL_MS = 700
 GPU_STALL_MS = 60
 # Of 1000: before everything that does not ask for it.
 OOM_SCORE = 700
+# What some of llama.cpp's tokenisers take of the stack for each letter of a long word is less than
+# half of this; they recurse, and where the stack ends so does the process.
+STACK_BYTES_PER_TEXT_BYTE = 640
+STACK_BYTES = 8 << 20
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -60,10 +71,19 @@ def _work(channel: Channel) -> int:
     reception = Reception(channel.send, lambda: os._exit(DONE))
     channel.listen(reception.take)
     try:
-        runtime = load(options, log, _Progress(channel))
+        if isinstance(options, EmbedderOptions):
+            _embed(options, log, channel, reception)
+        else:
+            _write(options, log, channel, reception)
     except ModelError as error:
         channel.send(LoadFailed(message=str(error)))
         return LOAD_FAILED
+    return DONE
+
+
+def _write(options: ModelOptions, log: library.Log, channel: Channel, reception: Reception) -> None:
+    """Load a model and let it answer. Errors: ModelError."""
+    runtime = load(options, log, _Progress(channel))
     budget, note = snapshot_budget(
         options.prefixes.memory_bytes, memory.available_bytes(), runtime.paged_bytes
     )
@@ -80,7 +100,25 @@ def _work(channel: Channel) -> int:
     Loop(scheduler, runtime.runner, commands, channel.send, watch, time.monotonic).run()
     shelf.close()
     runtime.close()
-    return DONE
+
+
+def _embed(
+    options: EmbedderOptions, log: library.Log, channel: Channel, reception: Reception
+) -> None:
+    """Load a model and let it make embeddings. Errors: ModelError."""
+    runtime = load_embedder(options, log, _Progress(channel))
+    gate = EmbeddingGate(runtime.limits(options.queue_limit))
+    reception.open(gate)
+    channel.send(runtime.loaded)
+    jobs = Jobs(runtime.runner, runtime.batches())
+    loop = EmbeddingLoop(
+        runtime.runner, jobs, gate, reception.commands, channel.send, reception.watch
+    )
+    threading.stack_size(STACK_BYTES + STACK_BYTES_PER_TEXT_BYTE * runtime.text_bytes)
+    thread = threading.Thread(target=loop.run, name="embedding")
+    thread.start()
+    thread.join()
+    runtime.close()
 
 
 def _volunteer() -> None:

@@ -1,7 +1,7 @@
 """The frames of the seam between the gateway and a worker: small immutable msgpack structs.
 
-Commands go to the worker, reports come back. Tokens are ids everywhere; text never crosses.
-A frame on the wire is a 4-byte big-endian length and that many bytes of msgpack.
+Commands go to the worker, reports come back: `wire` says how. Tokens are ids everywhere; text never
+crosses, but to a worker that makes embeddings (`embedding.messages`).
 """
 
 from typing import Literal, TypeAlias
@@ -13,9 +13,6 @@ from server.core.ports import PrefixCounters, SpeculationCounters
 # "invalid": what the request asks for turned out to be impossible.
 EndReason: TypeAlias = Literal["stop", "length", "cancelled", "failed", "invalid"]
 RefusalKind: TypeAlias = Literal["busy", "context_too_long", "invalid"]
-
-LENGTH_BYTES = 4
-MAX_FRAME_BYTES = 1 << 28
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -162,7 +159,9 @@ class Submit(Frame, frozen=True, kw_only=True):
 
 
 class Cancel(Frame, frozen=True, kw_only=True):
-    """End request `id` within a step. Unknown and ended ids are ignored, for frames may cross."""
+    """End request `id` within a step. Unknown or ended ids are ignored: the two may cross on the
+    way.
+    """
 
     id: int
 
@@ -173,9 +172,6 @@ class Close(Frame, frozen=True, kw_only=True):
 
 class Ping(Frame, frozen=True, kw_only=True):
     """Sent back at once, also in the middle of a load or a step, unless that does not end."""
-
-
-Command: TypeAlias = Submit | Cancel | Close | Ping
 
 
 # --- reports -------------------------------------------------------------------------------------
@@ -268,33 +264,3 @@ class Step(Frame, frozen=True, kw_only=True):
     stalls: int = 0
     prefixes: PrefixCounters | None = None
     speculation: SpeculationCounters | None = None
-
-
-Report: TypeAlias = Loaded | LoadFailed | LoadProgress | Accepted | Refused | Step | Ping
-
-
-_encoder = msgspec.msgpack.Encoder()
-_options: msgspec.msgpack.Decoder[ModelOptions] = msgspec.msgpack.Decoder(ModelOptions)
-_commands: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
-_reports: msgspec.msgpack.Decoder[Report] = msgspec.msgpack.Decoder(Report)
-
-
-def encode(frame: Frame) -> bytes:
-    """A frame as bytes, length first."""
-    body = _encoder.encode(frame)
-    return len(body).to_bytes(LENGTH_BYTES, "big") + body
-
-
-def decode_options(body: bytes) -> ModelOptions:
-    """The options in the first frame's body. Errors: msgspec.DecodeError for anything else."""
-    return _options.decode(body)
-
-
-def decode_command(body: bytes) -> Command:
-    """The command in a frame's body. Errors: msgspec.DecodeError for anything else."""
-    return _commands.decode(body)
-
-
-def decode_report(body: bytes) -> Report:
-    """The report in a frame's body. Errors: msgspec.DecodeError for anything else."""
-    return _reports.decode(body)

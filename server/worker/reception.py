@@ -7,9 +7,12 @@ import time
 from collections.abc import Callable
 from queue import SimpleQueue
 
+from server.worker.embedding.gate import EmbeddingGate
+from server.worker.embedding.messages import Embed
 from server.worker.gate import Gate
 from server.worker.loop import Watch
-from server.worker.messages import Close, Command, Ping, Refused, Report, Submit
+from server.worker.messages import Accepted, Cancel, Close, Ping, Refused, Submit
+from server.worker.wire import Command, Report, Request
 
 
 class Reception:
@@ -28,17 +31,17 @@ class Reception:
         self._send = send
         self._give_up = give_up
         self._clock = clock
-        self._gate: Gate | None = None
+        self._gate: Gate | EmbeddingGate | None = None
 
-    def open(self, gate: Gate) -> None:
+    def open(self, gate: Gate | EmbeddingGate) -> None:
         """The model is there: requests may come."""
         self._gate = gate
 
     def take(self, command: Command) -> None:
         """Take what has just arrived."""
         match command:
-            case Submit():
-                report = self._gate.enter(command) if self._gate else _too_early(command)
+            case Submit() | Embed():
+                report = self._answer(command)
                 self._send(report)
                 if isinstance(report, Refused):
                     return
@@ -46,12 +49,21 @@ class Reception:
                 if not self.watch.hangs(self._clock()):
                     self._send(command)
                 return
+            case Cancel() if isinstance(self._gate, EmbeddingGate):
+                # It makes room at once: what it came for is interrupted or never begun.
+                self._gate.leave(command.id)
             case Close() if self._gate is None:
                 self._give_up()
         self.commands.put(command)
         self.watch.notice(command)
 
-
-def _too_early(submit: Submit) -> Refused:
-    message = "The model is still being loaded; try again soon."
-    return Refused(id=submit.id, kind="busy", message=message)
+    def _answer(self, request: Request) -> Accepted | Refused:
+        match self._gate, request:
+            case Gate() as gate, Submit() as submit:
+                return gate.enter(submit)
+            case EmbeddingGate() as gate, Embed() as embed:
+                return gate.enter(embed)
+            case None, _:
+                message = "The model is still being loaded; try again soon."
+                return Refused(id=request.id, kind="busy", message=message)
+        return Refused(id=request.id, kind="invalid", message="This model cannot do that.")

@@ -67,7 +67,7 @@ class Sequence:
         self.constraints = constraints_of(submit, compiled)
         self.opening: list[int] = []
         is_cool = submit.sampler.temperature <= HIGHEST_GUESSED_TEMPERATURE
-        self.lookup = Lookup(self.tokens) if submit.speculate and is_cool else None
+        self.lookup = Lookup(self.tokens, _marks(submit)) if submit.speculate and is_cool else None
         self.slot = -1
         self.computed = 0
         # The tokens that were there when the last one was drawn: what comes after them is the
@@ -165,3 +165,10 @@ class Hold:
 
     other: Sequence
     point: int
+
+
+def _marks(submit: Submit) -> frozenset[int]:
+    """The ids that begin and end the parts of an answer, as far as the request names them."""
+    budget = submit.budget
+    parts = (budget.begin, budget.end, budget.force) if budget else ()
+    return frozenset(submit.stop_ids).union(*parts)

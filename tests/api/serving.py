@@ -9,22 +9,29 @@ from typing import Any
 import httpx
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from server.api.app import build
 from server.api.options import ApiOptions
 from server.auth.keys import KeyTable
-from server.registry import GPT_OSS_ALIASES, Entry, Registry
-from tests.fakes import ScriptedEngine
+from server.registry import GPT_OSS_ALIASES, EmbedderEntry, Entry, Registry
+from tests.fakes import ScriptedEmbedder, ScriptedEngine
 
 CHAT = "/v1/chat/completions"
 RESPONSES = "/v1/responses"
 MESSAGES = [{"role": "user", "content": "Hi"}]
 
 
-def app_on(engine: ScriptedEngine, keys: KeyTable | None = None, **options: Any) -> FastAPI:
-    """The application with one model, `gpt-oss-20b`."""
+def app_on(
+    engine: ScriptedEngine,
+    keys: KeyTable | None = None,
+    embedder: ScriptedEmbedder | None = None,
+    **options: Any,
+) -> FastAPI:
+    """The application with one model, `gpt-oss-20b`, and with an embedder `nomic` beside it."""
     entry = Entry(name="gpt-oss-20b", engine=engine, created=1_700_000_000, aliases=GPT_OSS_ALIASES)
-    registry = Registry([entry], default="gpt-oss-20b")
+    second = EmbedderEntry(name="nomic", engine=embedder, created=2) if embedder else None
+    registry = Registry([entry], "gpt-oss-20b", second)
     return build(registry, keys or KeyTable(), ApiOptions(version="0.0.0", **options))
 
 
@@ -47,7 +54,7 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def listening(app: FastAPI) -> AsyncIterator[str]:
+async def listening(app: ASGIApp) -> AsyncIterator[str]:
     """The application under uvicorn on a free port: its base URL, without a path."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(

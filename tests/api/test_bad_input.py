@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.dialects.openai_chat_body import REFUSED, ChatBody
+from server.dialects.openai_chat_body import OTHER_FIELDS, ChatBody
 from tests.api.serving import CHAT, MESSAGES, app_on, client_of, listening
 from tests.fakes import ScriptedEngine
 
@@ -127,7 +127,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4),
     max_leaves=12,
 )
-FIELDS = st.sampled_from(sorted([*ChatBody.model_fields, *REFUSED, "made_up"]))
+FIELDS = st.sampled_from(sorted([*ChatBody.model_fields, *OTHER_FIELDS.refused, "made_up"]))
 BODIES = st.dictionaries(FIELDS, JSON, max_size=6)
 
 

@@ -37,6 +37,10 @@ async def test_health_follows_the_engine(state: EngineState, status: int, word: 
     assert response.json() == {
         "status": word,
         "model": "gpt-oss-20b",
+        "default_model": "gpt-oss-20b",
+        "available_models": ["gpt-oss-20b", "gpt-oss:20b"],
+        "ollama_service": "up" if state == "ready" else "down",
+        "litellm_enabled": True,
         "models": {
             "gpt-oss-20b": {
                 "state": state,
@@ -90,6 +94,55 @@ async def test_who_comes_at_the_end_is_told_to_come_back(
         assert refused.headers["connection"] == "close"
 
 
+async def test_health_has_the_word_that_the_operator_likes():
+    async with client_of(app_on(ScriptedEngine(), health_text="healthy")) as client:
+        assert (await client.get("/health")).json()["status"] == "healthy"
+    async with client_of(app_on(ScriptedEngine(state="failed"), health_text="healthy")) as client:
+        assert (await client.get("/health")).json()["status"] == "error"
+
+
+async def test_root_tells_programs_what_there_is():
+    told = (await get("/")).json()
+    assert (told["status"], told["issues"], told["version"]) == ("ok", [], "0.0.0")
+    assert (told["default_model"], told["ollama_url"]) == ("gpt-oss-20b", "http://test")
+    assert set(told["available_models"]) == {"gpt-oss-20b", "gpt-oss:20b"}
+    assert told["available_models"]["gpt-oss:20b"] == {
+        "name": "gpt-oss:20b",
+        "description": "gpt-oss 20B MXFP4",
+        "provider": "gpt-api",
+        "litellm_name": "openai/gpt-oss:20b",
+    }
+    assert told["endpoints"]["chat_with_model"] == "/chat/{model_name}"
+
+
+async def test_root_says_why_it_cannot_answer():
+    told = (await get("/", ScriptedEngine(state="failed", card=None))).json()
+    assert (told["status"], told["issues"]) == ("degraded", ["the model is failed"])
+    assert told["available_models"]["gpt-oss-20b"]["description"] == "not loaded yet"
+
+
+async def test_root_leads_people_to_the_documentation():
+    accept = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    app = app_on(ScriptedEngine())
+    async with client_of(app) as client:
+        response = await client.get("/", headers=accept)
+        assert (response.status_code, response.headers["location"]) == (307, "/docs")
+        assert response.headers["vary"] == "Accept"
+    app.root_path = "/gpt"
+    async with client_of(app) as client:
+        response = await client.get("/", headers=accept)
+        assert response.headers["location"] == "/gpt/docs"
+
+
+async def test_models_without_v1_are_listed_in_two_systems_words():
+    both = (await get("/models")).json()
+    only = (await get("/v1/models")).json()
+    assert {"object": both["object"], "data": both["data"]} == only
+    tags = (await get("/api/tags")).json()
+    assert both["models"] == tags["models"]
+    assert "gpt-oss:20b" in [model["name"] for model in both["models"]]
+
+
 async def test_health_says_when_the_model_is_the_demonstration():
     engine = ScriptedEngine(card=replace(CARD, demonstration=True))
     models = (await get("/health", engine)).json()["models"]
@@ -127,7 +180,7 @@ async def test_unknown_model_is_not_found_even_with_a_slash():
 
 
 @pytest.mark.parametrize(
-    "path", ["/health", "/healthz", "/v1/models", "/models", "/v1/models/gpt-oss"]
+    "path", ["/", "/health", "/healthz", "/v1/models", "/models", "/v1/models/gpt-oss"]
 )
 async def test_head_is_answered(path: str):
     async with client_of(app_on(ScriptedEngine())) as client:
@@ -212,8 +265,20 @@ async def test_interface_describes_the_body_of_a_request():
     described = (await get("/openapi.json")).json()
     assert described["info"]["title"] == "gpt-api"
     assert set(described["paths"]) == {
+        "/",
+        "/chat",
+        "/chat/{model_name}",
+        "/models",
+        "/tokenize",
+        "/tokenize/count",
+        "/detokenize",
         "/v1/chat/completions",
+        "/v1/embeddings",
+        "/v1/chat/completions/input_tokens",
+        "/v1/completions",
+        "/v1/engines/{name}/completions",
         "/v1/responses",
+        "/v1/responses/input_tokens",
         "/v1/responses/{response_id}",
         "/v1/responses/{response_id}/input_items",
         "/v1/messages",
@@ -249,6 +314,8 @@ async def test_interface_describes_the_body_of_a_request():
         ("/v1/chat/completions", "/v1/chat/completions"),
         ("/v1/chat/completions/chat/completions", "/v1/chat/completions"),
         ("/chat/completions/chat/completions", "/chat/completions"),
+        ("/v1/chat/completions/input_tokens", "/v1/chat/completions/input_tokens"),
+        ("/v1/chat/completions/chat/completions/input_tokens", "/v1/chat/completions/input_tokens"),
         ("/v1/chat/completions/models/a", "/v1/models/a"),
     ],
 )

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from tests.clients.conftest import KEY
 from tests.clients.schemas import object_schema
 
-CASES = 60
+CASES = 300
 MODEL = "gpt-oss-20b"
 QUESTIONS = ("Hello!", "What is the weather in Paris?", "Give me JSON", "Count from 1 to 5")
 

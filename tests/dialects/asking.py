@@ -19,6 +19,7 @@ class Limits:
     output_tokens_limit: int | None = None
     strict_params: bool = False
     reasoning_alias: bool = True
+    completions_as_chat: bool = False
 
 
 ASKED = Asked(id="chatcmpl-1", created=1700000000, model="gpt-oss-20b", served_by="gpt-oss-20b 0")

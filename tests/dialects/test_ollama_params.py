@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.core.errors import ServerError
-from server.core.messages import Instructions, UserMessage
+from server.core.messages import Instructions, RawPrompt, UserMessage
 from server.core.request import Effort, JsonOutput, Sampling
 from server.dialects.ollama import asks_nothing, to_load_reply
 from server.dialects.ollama_body import OllamaChatBody, OllamaGenerateBody
@@ -19,6 +19,8 @@ from server.dialects.openai_chat_body import HUGE, LONGEST_WINDOW
 from tests.dialects.asking import Limits
 from tests.dialects.asking_ollama import ASKED, chat, chat_request, generate, generate_request
 from tests.dialects.encoding import encoded
+from tests.dialects.golden_chat import answer_of
+from tests.fakes import HELLO
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
 ANY_JSON = st.recursive(
@@ -181,7 +183,6 @@ def test_refusal_is_in_ollamas_words(body: dict[str, Any], message: str):
             {"raw": True, "system": "S"},
             "raw mode does not support template, system, or context",
         ),
-        ({"raw": True}, "raw mode is not available: this server writes the model's own format"),
         ({"template": "T"}, "template is not available: this server writes the model's own format"),
         ({"suffix": "S"}, "gpt-oss:20b does not support insert"),
         ({"images": ["aGk="]}, "gpt-oss:20b does not support vision"),
@@ -191,6 +192,14 @@ def test_what_generate_cannot_do(body: dict[str, Any], message: str):
     with pytest.raises(ServerError) as caught:
         generate(body)
     assert caught.value.message == message
+
+
+def test_generate_takes_a_raw_prompt():
+    asked = generate_request({"raw": True, "prompt": "P", "think": "high"})
+    assert (asked.prompt, asked.reasoning_budget) == (RawPrompt(content="P"), 0)
+    call = generate({"raw": True, "prompt": "P", "stream": False})
+    whole = json.loads(call.reply.body([answer_of([*HELLO])]))
+    assert (whole["response"], "context" in whole) == ("Hello", False)
 
 
 def test_generate_is_a_chat_of_one_prompt():

@@ -7,7 +7,7 @@ import pytest
 
 from server.core.errors import ServerError
 from server.core.request import Sampling
-from server.dialects.openai_chat_body import IGNORED, REFUSED
+from server.dialects.openai_chat_body import OTHER_FIELDS
 from tests.dialects.asking import ASKED, MESSAGES, call
 
 HUGE = 10**30
@@ -209,7 +209,7 @@ def test_missing_field_has_its_own_code():
     assert error.message == "Missing required parameter: 'messages[0].role'."
 
 
-@pytest.mark.parametrize("param", sorted(REFUSED))
+@pytest.mark.parametrize("param", sorted(OTHER_FIELDS.refused))
 def test_what_cannot_be_done_is_refused_by_name(param: str):
     error = refusal({param: {"a": 1}})
     assert (error.param, error.code) == (param, "unsupported_parameter")
@@ -232,7 +232,7 @@ def test_what_is_asked_as_it_is_anyway_is_taken():
 
 
 def test_harmless_fields_are_ignored_even_when_strict():
-    body = {name: {"any": ["thing"]} for name in IGNORED}
+    body = {name: {"any": ["thing"]} for name in OTHER_FIELDS.ignored}
     assert call(body, strict_params=True).unknown == ()
 
 

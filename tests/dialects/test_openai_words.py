@@ -58,6 +58,7 @@ def test_model_that_is_not_loaded_yet_is_listed_without_facts():
             "created": 5,
             "owned_by": "gpt-api",
             "root": "gpt-oss-20b",
+            "capabilities": ["chat"],
         }
     ]
 

@@ -1,8 +1,9 @@
-"""Whatever an engine says, in whatever pieces: a stream in Anthropic's or Ollama's dialect builds
-the same reply that a client would have got whole.
+"""Whatever an engine says, in whatever pieces: a stream in Anthropic's or Ollama's dialect, of a
+completion or of plain text, builds the same reply that a client would have got whole.
 """
 
 import json
+import re
 from typing import Any
 
 from hypothesis import given
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 from server.core.events import Event, Finished, FinishReason, PartKind
 from server.dialects.base import Call
 from tests.contracts import check_events
-from tests.dialects import asking_anthropic, asking_ollama
+from tests.dialects import asking_anthropic, asking_ollama, asking_simple
 from tests.dialects.anthropic_stream import built_message, events_of
+from tests.dialects.asking_completions import completion
 from tests.dialects.golden_chat import answer_of
 from tests.fakes import STARTED, finished, part
 
@@ -69,6 +71,37 @@ def test_lines(events: list[Event], thinks: bool, endpoint: str):
     assert (last["done"], last["done_reason"]) == (True, whole["done_reason"])
     assert isinstance(events[-1], Finished)
     assert (last["done_reason"] == "length") == (events[-1].reason == "length")
+
+
+@given(answers(), st.booleans(), st.integers(1, 3))
+def test_completions(events: list[Event], echoes: bool, choices: int):
+    call = completion({"n": choices}, echoes=("P",) if echoes else ())
+    frames = [call.reply.frames(index, event) for event in events for index in range(choices)]
+    *told, done, rest = (b"".join(frames) + call.reply.end()).split(b"\n\n")
+    assert (done, rest) == (b"data: [DONE]", b"")
+    chunks = [json.loads(frame.removeprefix(b"data: "))["choices"][0] for frame in told]
+    for whole in json.loads(call.reply.body([answer_of(events)] * choices))["choices"]:
+        own = [chunk for chunk in chunks if chunk["index"] == whole["index"]]
+        assert "".join(chunk["text"] for chunk in own) == whole["text"]
+        assert own[-1]["finish_reason"] == whole["finish_reason"]
+        assert whole["text"].startswith("P" * echoes)
+
+
+@given(answers(), st.booleans())
+def test_plain_text(events: list[Event], as_json: bool):
+    call = asking_simple.call({"stream_format": "json" if as_json else "text"})
+    *frames, done, rest = streamed(call, events).decode().split("\n\n")
+    assert (done, rest) == ("data: [DONE]", "")
+    whole = json.loads(call.reply.body([answer_of(events)]))
+    data = [frame.removeprefix("data: ").replace("\ndata: ", "\n") for frame in frames]
+    if as_json:
+        *said, end = map(json.loads, data)
+        assert "".join(each["response"] for each in said) == whole["response"]
+        assert end == {"done": True, **{k: v for k, v in whole.items() if k != "response"}}
+    else:
+        # Other ends of lines become the one that the frames have.
+        text = re.sub("\r\n?", "\n", "\n".join([whole["response"]]))
+        assert re.sub("\r\n?", "\n", "".join(data)).replace("\n", "") == text.replace("\n", "")
 
 
 def said_of(line: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from server.core.messages import Conversation, UserMessage
 from server.core.request import SAMPLERS_OFF, GenerationRequest, Sampling
 from server.engines.allowance import GenerationLimits
 from server.engines.local import LocalEngine, LocalOptions
-from server.formats.harmony import HarmonyFormat
+from server.formats.harmony import gpt_oss_format
 from server.worker.messages import ModelOptions, PrefixOptions
 
 TINY = Path(__file__).parents[2] / "models" / "gpt-oss-tiny.gguf"
@@ -50,13 +50,13 @@ def asked(text: str, *, name: str = "test", **more: object) -> GenerationRequest
     """A greedy request of one user message."""
     conversation = Conversation(messages=(UserMessage(text=text),))
     values = {"effort": "low", "sampling": GREEDY, "max_tokens": 64} | more
-    return GenerationRequest(id=name, conversation=conversation, **values)
+    return GenerationRequest(id=name, prompt=conversation, **values)
 
 
 def local_engine(given: LocalOptions) -> LocalEngine:
     """An engine for gpt-oss on a fixed day, not yet started."""
     return LocalEngine(
-        given, lambda vocabulary: HarmonyFormat(vocabulary, lambda: date(2026, 11, 20))
+        given, lambda vocabulary: gpt_oss_format(vocabulary, lambda: date(2026, 11, 20))
     )
 
 

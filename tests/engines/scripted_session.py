@@ -17,7 +17,8 @@ from server.core.request import GenerationRequest
 from server.engines.allowance import GenerationLimits
 from server.engines.generation import generate
 from server.engines.session import Mailbox
-from server.formats.harmony import HarmonyFormat
+from server.formats.harmony import gpt_oss_format
+from server.formats.raw import EitherFormat
 from server.formats.vocabulary import Vocabulary
 from server.worker.messages import Accepted, Ended, EndReason, Grammar, Submit, Token
 from server.worker.ports import Matcher
@@ -40,8 +41,8 @@ CARD = ModelCard(
 
 
 @cache
-def harmony_format() -> HarmonyFormat:
-    return HarmonyFormat(tiny_vocabulary(), lambda: date(2026, 11, 20))
+def text_format() -> EitherFormat:
+    return gpt_oss_format(tiny_vocabulary(), lambda: date(2026, 11, 20))
 
 
 class Script:
@@ -86,7 +87,7 @@ class ScriptedSession:
     ) -> None:
         self.card = card
         self.vocabulary = tiny_vocabulary()
-        self.format = harmony_format()
+        self.format = text_format()
         self.submitted: list[Submit] = []
         self.halted: list[int] = []
         self._values = values

@@ -16,7 +16,7 @@ COUNT = st.integers(1, 20_000)
 
 
 def allowed(prompt: int, context: int, given: dict[str, Any], **more: Any) -> Allowance:
-    request = GenerationRequest(id="r", conversation=Conversation(messages=()), **given)
+    request = GenerationRequest(id="r", prompt=Conversation(messages=()), **given)
     return allowance(prompt, context, request, limits(**more))
 
 

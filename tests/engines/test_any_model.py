@@ -62,7 +62,7 @@ def requests(draw: st.DrawFn) -> GenerationRequest:
     )
     return GenerationRequest(
         id="any",
-        conversation=conversation,
+        prompt=conversation,
         output=None if is_begun else draw(output),
         effort=draw(st.sampled_from([None, "low"])),
         max_tokens=draw(st.none() | st.integers(1, 30)),
@@ -105,7 +105,7 @@ def check_text(request: GenerationRequest, answer: Answer) -> None:
 
 
 PLAIN = GenerationRequest(
-    id="any", conversation=Conversation(messages=(UserMessage(text="Hi"),), tools=())
+    id="any", prompt=Conversation(messages=(UserMessage(text="Hi"),), tools=())
 )
 
 

@@ -88,7 +88,7 @@ async def test_a_limit_that_fits_is_lowered_to_the_room(start_engine: StartEngin
 async def test_a_prompt_is_counted_without_an_answer(start_engine: StartEngine) -> None:
     engine = await start_engine()
     whole = await answer(engine, "Hello!", max_tokens=1)
-    assert await engine.count(asked("Hello!")) == whole.finished.usage.prompt_tokens
+    assert len(await engine.tokenize(asked("Hello!"))) == whole.finished.usage.prompt_tokens
 
 
 async def test_a_stop_string_ends_the_answer_before_it(start_engine: StartEngine) -> None:

@@ -49,9 +49,7 @@ async def test_the_answer_is_right(
 ) -> None:
     engine = await start_engine()
     conversation = Conversation(messages=(*before, UserMessage(text=question)))
-    request = GenerationRequest(
-        id="long", conversation=conversation, sampling=GREEDY, max_tokens=300
-    )
+    request = GenerationRequest(id="long", prompt=conversation, sampling=GREEDY, max_tokens=300)
     whole = await collect(engine.generate(request))
     assert whole.finished.usage.prompt_tokens > 1400
     assert whole.text == answer

@@ -8,7 +8,8 @@ import pytest
 
 from server.core.errors import ServerError
 from server.core.events import collect
-from server.engines.local import LocalEngine, LocalOptions, Obtain
+from server.engines.local import LocalEngine, LocalOptions
+from server.engines.supervision import Obtain
 from server.formats.harmony import HarmonyFormat
 from tests.engines.models import TINY, asked, limits, options
 

@@ -29,7 +29,7 @@ def keeping(folder: Path | str = "") -> ModelOptions:
 def request(*messages: Message, owner: str = "", **more: object) -> GenerationRequest:
     values = {"effort": "low", "sampling": GREEDY, "max_tokens": 20} | more
     conversation = Conversation(messages=messages)
-    return GenerationRequest(id="r", conversation=conversation, owner=owner, **values)
+    return GenerationRequest(id="r", prompt=conversation, owner=owner, **values)
 
 
 async def ask(engine: LocalEngine, *messages: Message, **more: object) -> Answer:

@@ -8,7 +8,7 @@ from server.core.messages import Conversation, UserMessage
 from server.core.request import GenerationRequest, GrammarOutput
 from server.engines.reading import Reading
 from server.worker.messages import Accepted, Ended, EndReason
-from tests.engines.scripted_session import harmony_format
+from tests.engines.scripted_session import text_format
 from tests.formats.vocabularies import tiny_vocabulary
 
 MESSAGE = "The grammar is too complex."
@@ -23,10 +23,10 @@ def test_what_the_worker_could_not_do_is_told(
 ) -> None:
     request = GenerationRequest(
         id="test",
-        conversation=Conversation(messages=(UserMessage(text="Hi"),)),
+        prompt=Conversation(messages=(UserMessage(text="Hi"),)),
         output=GrammarOutput(text='root ::= "a"'),
     )
-    reading = Reading(request, harmony_format().reader(request), tiny_vocabulary(), 5, 10)
+    reading = Reading(request, text_format().reader(request), tiny_vocabulary(), 5, 10)
     events = reading.read([Accepted(id=1), Ended(id=1, reason=reason, message=MESSAGE)])
     assert next(events) == Started(prompt_tokens=5)
     with pytest.raises(ServerError, match=MESSAGE) as caught:

@@ -27,7 +27,7 @@ def request(*tools: Tool, **more: Any) -> GenerationRequest:
     }
     return GenerationRequest(
         id="test",
-        conversation=Conversation(messages=(UserMessage(text="Hi"),), tools=tools, **conversation),
+        prompt=Conversation(messages=(UserMessage(text="Hi"),), tools=tools, **conversation),
         **more,
     )
 
@@ -396,7 +396,7 @@ async def test_an_empty_answer_says_why(text: str, stop: tuple[str, ...], why: s
 
 async def test_a_begun_answer_is_continued() -> None:
     messages = (UserMessage(text="Hi"), AssistantMessage(text="Once upon", reasoning="Hm."))
-    asked = GenerationRequest(id="test", conversation=Conversation(messages=messages), min_tokens=4)
+    asked = GenerationRequest(id="test", prompt=Conversation(messages=messages), min_tokens=4)
     session = ScriptedSession(" a time.<|return|>")
     answer = await answer_of(session, asked)
     assert (answer.text, answer.reasoning) == (" a time.", None)
@@ -409,7 +409,7 @@ async def test_a_begun_answer_is_continued() -> None:
 
 async def test_a_begun_answer_may_be_all_there_is() -> None:
     messages = (UserMessage(text="Hi"), AssistantMessage(text="Once upon a time."))
-    asked = GenerationRequest(id="test", conversation=Conversation(messages=messages))
+    asked = GenerationRequest(id="test", prompt=Conversation(messages=messages))
     answer = await answer_of(ScriptedSession("<|return|>"), asked)
     assert not answer.text
     assert "without writing anything" in str(answer.finished.warning)

@@ -8,9 +8,9 @@ from server.core.messages import Conversation, UserMessage
 from server.core.request import GenerationRequest, Sampling
 from server.engines.submission import Submissions
 from tests.engines.models import limits
-from tests.engines.scripted_session import CARD, harmony_format
+from tests.engines.scripted_session import CARD, text_format
 
-ASKED = GenerationRequest(id="test", conversation=Conversation(messages=(UserMessage(text="Hi"),)))
+ASKED = GenerationRequest(id="test", prompt=Conversation(messages=(UserMessage(text="Hi"),)))
 
 
 @pytest.mark.parametrize(
@@ -21,5 +21,5 @@ def test_nothing_is_guessed_for_those_who_want_the_same_again(
     allowed: bool, seed: int | None, expected: bool
 ) -> None:
     request = replace(ASKED, sampling=Sampling(seed=seed))
-    made = Submissions(CARD, harmony_format(), request, limits(speculate=allowed))
+    made = Submissions(CARD, text_format(), request, limits(speculate=allowed))
     assert made.first(1).speculate is expected

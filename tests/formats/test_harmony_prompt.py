@@ -33,7 +33,7 @@ def today() -> date:
 def render(
     vocabulary: Vocabulary, conversation: Conversation, effort: Effort | None = None
 ) -> list[int]:
-    request = GenerationRequest(id="r", conversation=conversation, effort=effort)
+    request = GenerationRequest(id="r", prompt=conversation, effort=effort)
     return HarmonyFormat(vocabulary, today).prompt(request).tokens
 
 
@@ -60,7 +60,7 @@ def test_a_form_stands_at_the_end_of_the_developer_message(tiny: Vocabulary) -> 
     conversation = Conversation(
         messages=(Instructions(text="Be brief."), UserMessage(text="Hi")), tools=(WEATHER,)
     )
-    request = GenerationRequest(id="r", conversation=conversation, output=WEATHER_FORM)
+    request = GenerationRequest(id="r", prompt=conversation, output=WEATHER_FORM)
     text = unspell(tiny, HarmonyFormat(tiny, today).prompt(request).tokens)
     assert (
         "} // namespace functions\n\n# Response Formats\n\n## weather\n\n"
@@ -72,9 +72,9 @@ def test_a_form_stands_at_the_end_of_the_developer_message(tiny: Vocabulary) -> 
 
 def test_a_form_alone_makes_a_developer_message(tiny: Vocabulary) -> None:
     conversation = CONVERSATIONS["only a question"]
-    plain = GenerationRequest(id="r", conversation=conversation, output=JsonOutput())
+    plain = GenerationRequest(id="r", prompt=conversation, output=JsonOutput())
     assert HarmonyFormat(tiny, today).prompt(plain).tokens == render(tiny, conversation)
-    named = GenerationRequest(id="r", conversation=conversation, output=JsonOutput(schema={}))
+    named = GenerationRequest(id="r", prompt=conversation, output=JsonOutput(schema={}))
     text = unspell(tiny, HarmonyFormat(tiny, today).prompt(named).tokens)
     assert "<|start|>developer<|message|># Response Formats\n\n## response\n\n{}<|end|>" in text
 
@@ -104,7 +104,7 @@ def test_effort(real: Vocabulary, harmony: oh.HarmonyEncoding, effort: Effort) -
 
 
 def test_the_default_effort_can_be_set(tiny: Vocabulary) -> None:
-    request = GenerationRequest(id="r", conversation=CONVERSATIONS["only a question"])
+    request = GenerationRequest(id="r", prompt=CONVERSATIONS["only a question"])
     low = HarmonyFormat(tiny, today, default_effort="low").prompt(request)
     assert "\n\nReasoning: low\n\n" in unspell(tiny, low.tokens)
 
@@ -112,7 +112,7 @@ def test_the_default_effort_can_be_set(tiny: Vocabulary) -> None:
 def test_the_date_is_the_clocks_at_each_request(tiny: Vocabulary) -> None:
     days = iter([date(2026, 12, 31), date(2027, 1, 1)])
     text_format = HarmonyFormat(tiny, lambda: next(days))
-    request = GenerationRequest(id="r", conversation=CONVERSATIONS["only a question"])
+    request = GenerationRequest(id="r", prompt=CONVERSATIONS["only a question"])
     prompts = [unspell(tiny, text_format.prompt(request).tokens) for _ in range(2)]
     assert ["Current date: 2026-12-31\n" in p for p in prompts] == [True, False]
     assert "Current date: 2027-01-01\n" in prompts[1]
@@ -166,7 +166,7 @@ def test_the_prompt_starts_the_answer(tiny: Vocabulary) -> None:
 
 def test_the_boundary_is_the_end_of_system_and_developer_part(tiny: Vocabulary) -> None:
     for conversation in CONVERSATIONS.values():
-        request = GenerationRequest(id="r", conversation=conversation)
+        request = GenerationRequest(id="r", prompt=conversation)
         prompt = HarmonyFormat(tiny, today).prompt(request)
         (boundary,) = prompt.boundaries
         head = unspell(tiny, prompt.tokens[:boundary])
@@ -183,7 +183,7 @@ def test_one_reader_knows_the_tools_that_the_prompt_offers(tiny: Vocabulary) -> 
     reasons = []
     for choice in ("auto", "none"):
         conversation = Conversation(messages=(question,), tools=(WEATHER,), tool_choice=choice)
-        request = GenerationRequest(id="r", conversation=conversation)
+        request = GenerationRequest(id="r", prompt=conversation)
         reader = HarmonyFormat(tiny, today).reader(request)
         for token in answer:
             reader.feed(token)
@@ -193,7 +193,7 @@ def test_one_reader_knows_the_tools_that_the_prompt_offers(tiny: Vocabulary) -> 
 
 
 def test_what_ends_an_answer(tiny: Vocabulary) -> None:
-    request = GenerationRequest(id="r", conversation=CONVERSATIONS["only a question"])
+    request = GenerationRequest(id="r", prompt=CONVERSATIONS["only a question"])
     stops = HarmonyFormat(tiny, today).prompt(request).stop_ids
     assert set(stops) == set(spell(tiny, "<|return|><|call|><|endoftext|>"))
 

@@ -21,7 +21,7 @@ HI = UserMessage(text="Hi")
 def rails(vocabulary: Vocabulary, *tools: Tool, **more: Any) -> Rails:
     said = {name: more.pop(name) for name in ("tool_choice", "callable_tools") if name in more}
     conversation = Conversation(messages=(HI,), tools=tools, **said)
-    request = GenerationRequest(id="r", conversation=conversation, **more)
+    request = GenerationRequest(id="r", prompt=conversation, **more)
     return HarmonyRules(vocabulary, Markers.of(vocabulary)).rails(request)
 
 
@@ -149,7 +149,7 @@ def test_arguments_are_held_to_where_promised(tiny: Vocabulary) -> None:
 
 def test_a_begun_answer_is_free(tiny: Vocabulary) -> None:
     conversation = Conversation(messages=(HI, AssistantMessage(text="Once")))
-    request = GenerationRequest(id="r", conversation=conversation, reasoning_budget=0)
+    request = GenerationRequest(id="r", prompt=conversation, reasoning_budget=0)
     held = HarmonyRules(tiny, Markers.of(tiny)).rails(request)
     assert (held.rules, held.speech) == ((), ())
 

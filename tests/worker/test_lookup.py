@@ -6,11 +6,15 @@ from server.worker.lookup import FIRST_RATE, GRAM, LONGEST_CATCH, Lookup
 TEXTS = st.lists(st.integers(0, 3), min_size=1, max_size=60)
 
 
-def expected(tokens: list[int]) -> list[int | None]:
+def expected(tokens: list[int], marks: frozenset[int]) -> list[int | None]:
     """For every place the place whose token is foreseen for it, if any; found the slow way."""
     foreseen: list[int | None] = [None] * (len(tokens) + 1)
     for end in range(1, len(tokens) + 1):
         before = foreseen[end - 1]
+        if marks.intersection(tokens[max(end - GRAM, 0) : end]):
+            carries_on = before is not None and tokens[before] == tokens[end - 1]
+            if tokens[end - 1] in marks or not carries_on:
+                continue
         if before is not None and tokens[before] == tokens[end - 1]:
             foreseen[end] = before + 1
         elif end >= GRAM:
@@ -20,12 +24,19 @@ def expected(tokens: list[int]) -> list[int | None]:
     return foreseen
 
 
-@given(tokens=TEXTS, prompt_tokens=st.integers(1, 60), step=st.integers(1, 5))
+@given(
+    tokens=TEXTS,
+    prompt_tokens=st.integers(1, 60),
+    step=st.integers(1, 5),
+    marks=st.sampled_from([frozenset(), frozenset({0})]),
+)
 @settings(max_examples=300, deadline=None)
-def test_what_is_foreseen(tokens: list[int], prompt_tokens: int, step: int) -> None:
+def test_what_is_foreseen(
+    tokens: list[int], prompt_tokens: int, step: int, marks: frozenset[int]
+) -> None:
     text = tokens[:prompt_tokens]
-    lookup = Lookup(text)
-    foreseen = expected(tokens)
+    lookup = Lookup(text, marks)
+    foreseen = expected(tokens, marks)
     while True:
         lookup.catch_up()
         place = foreseen[len(text)]
@@ -73,3 +84,18 @@ def test_a_long_prompt_is_taken_in_little_by_little() -> None:
     for known in (False, False, True):
         lookup.catch_up()
         assert lookup.has_match == known
+
+
+def test_the_headers_of_messages_are_no_evidence() -> None:
+    header = [90, 91, 92]
+    text = [*header, 1, 2, 3, 4, 5, *header]
+    lookup = Lookup(text, frozenset(header))
+    lookup.catch_up()
+    assert not lookup.has_match
+    text += [*header, 1, 2]
+    lookup.catch_up()
+    assert not lookup.has_match
+    text.append(3)
+    lookup.catch_up()
+    assert lookup.guess(2) == [4, 5]
+    assert lookup.rate == FIRST_RATE

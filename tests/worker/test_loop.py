@@ -7,12 +7,13 @@ import pytest
 from server.worker.admission import Limits
 from server.worker.gate import Gate
 from server.worker.loop import CLOSED, REPORT_INTERVAL_S, STEP_LIMIT_S, Loop
-from server.worker.messages import Accepted, Cancel, Close, Command, Ended, Refused, Report, Step
+from server.worker.messages import Accepted, Cancel, Close, Ended, Refused, Step
 from server.worker.ports import Batch
 from server.worker.prefix_store import PrefixStore
 from server.worker.reception import Reception
 from server.worker.scheduler import Scheduler
 from server.worker.shelf import NoShelf
+from server.worker.wire import Command, Report
 from tests.worker.fake_runner import VOCABULARY, Clock, FakeRunner, answer, submission
 
 LIMITS = Limits(

@@ -55,6 +55,18 @@ class BatchArrays:
         self.batch.n_tokens = end
         return outputs
 
+    def fill_whole(self, sequences: Row[Row[int]]) -> None:
+        """Write whole sequences, one a slot, for llama.cpp to pool."""
+        end = 0
+        for slot, tokens in enumerate(sequences):
+            begin, end = end, end + len(tokens)
+            self._tokens[begin:end] = tokens
+            self._positions[begin:end] = np.arange(len(tokens))
+            self._sequences[begin:end] = self._slot_addresses[slot]
+        # What is pooled wants every token's output.
+        self._outputs[:end] = 1
+        self.batch.n_tokens = end
+
     def _fill_streams(self, batch: Batch) -> list[int]:
         # One token each and all of them sample: the step that happens most.
         spans = batch.spans

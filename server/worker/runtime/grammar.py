@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 # llguidance's errors: where in a text that the client never saw, and what the matcher looked like.
 PLACE = re.compile(r"^at \d+\(\d+\): (failed to compile JSON schema: )?")
-DUMP = re.compile(r"\n\s*\d+ \| |\s*<state>|\s*<non-verbose/>")
+DUMP = re.compile(r"\n\s*\d+ \| |\s*<state>|\s*<non-verbose/>|; either increase limits")
 DEAD_END = "NoExtension"
 NOTHING = "The grammar leads nowhere: nothing matches it."
 
@@ -30,7 +30,7 @@ WHITESPACE = r"\x20|\n(\x20{0,32}|\t{0,16})"
 # Without \u a string has one spelling only: a key cannot come twice under two spellings, and no
 # half of a surrogate pair is written.
 ESCAPES = 'nrbtf\\"'
-MAX_TEXT_BYTES = 1 << 18
+MAX_TEXT_BYTES = 1 << 19
 # Nothing is drawn because it is the only way on: every token is asked about, whatever its spelling.
 HEADER = '%llguidance {"no_forcing": true}\n'
 # A client's grammar may neither hold a step up nor fill the memory: some 20 items a microsecond,
@@ -136,8 +136,8 @@ class Grammars:
         self._vocabulary = Vocabulary(tokens, hidden)
 
     def compile(self, grammar: Grammar) -> TokenMatcher:
-        """A matcher at the beginning of a text. A millisecond, of the largest grammars a hundred.
-        Errors: GrammarError, one sentence.
+        """A matcher at the beginning of a text. Takes a millisecond, half a second for the largest
+        grammars. Errors: GrammarError, one sentence.
         """
         text = _lark_text(grammar)
         trie = self._vocabulary.trie

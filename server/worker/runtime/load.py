@@ -77,7 +77,7 @@ def load(options: ModelOptions, log: Log, progress: Callable[[float], None]) -> 
         )
     file = ModelFile(options.path, log)
     shape, training_context_length = file.shape()
-    context_length, notes = _context_length(options, training_context_length)
+    context_length, notes = fitting_context(options.context_length, training_context_length)
     kv_bytes = shape.kv_bytes(context_length, options.slots, BATCH_TOKENS)
     placement = place(options, shape, kv_bytes)
     model = file.load(placement, options.cpu_moe_layers, progress)
@@ -104,12 +104,12 @@ def load(options: ModelOptions, log: Log, progress: Callable[[float], None]) -> 
     )
 
 
-def _context_length(options: ModelOptions, trained: int) -> tuple[int, list[str]]:
-    if options.context_length <= trained:
-        return options.context_length, []
+def fitting_context(asked: int, trained: int) -> tuple[int, list[str]]:
+    """The context as asked for, or what the model was trained for with a note that says so."""
+    if asked <= trained:
+        return asked, []
     return trained, [
-        f"The context is {trained} tokens, the most the model was trained for, not"
-        f" {options.context_length}."
+        f"The context is {trained} tokens, the most the model was trained for, not {asked}."
     ]
 
 

@@ -4,14 +4,16 @@ import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import llama_cpp.llama_cpp as llama
 
+from server.worker.embedding.messages import EmbedderOptions
 from server.worker.messages import ModelOptions
 from server.worker.runtime import library, memory
 from server.worker.runtime.placement import GIB, Shape, fitting_layers, repacks
 
+T = TypeVar("T")
 ALL_LAYERS = -1
 AUTO_LAYERS = -2
 # gpt-oss attends to a window in every second layer; its files do not say so.
@@ -105,15 +107,20 @@ class ModelFile:
 
     def shape(self) -> tuple[Shape, int]:
         """The model's shape and its training context, read without loading the weights."""
+        return self.glance(lambda model: (model.shape(), model.training_context_length))
+
+    def glance(self, look: Callable[[Model], T]) -> T:
+        """What `look` finds in the model, whose weights are not there."""
         params = llama.llama_model_default_params()
         params.no_alloc = True
         params.load_mode = llama.LLAMA_LOAD_MODE_NONE
         params.use_extra_bufts = False
         with self._log.quiet():
             model = Model(self._load(params), 0)
-        shape, context_length = model.shape(), model.training_context_length
-        model.close()
-        return shape, context_length
+        try:
+            return look(model)
+        finally:
+            model.close()
 
     def load(
         self, placement: Placement, cpu_moe_layers: int, progress: Callable[[float], None]
@@ -142,7 +149,7 @@ class ModelFile:
         return pointer
 
 
-def place(options: ModelOptions, shape: Shape, kv_bytes: int) -> Placement:
+def place(options: ModelOptions | EmbedderOptions, shape: Shape, kv_bytes: int) -> Placement:
     """Decide what goes where on this machine."""
     gpu_layers, notes = _gpu_layers(options, shape, kv_bytes)
     if gpu_layers == ALL_LAYERS and not options.cpu_moe_layers:
@@ -152,7 +159,9 @@ def place(options: ModelOptions, shape: Shape, kv_bytes: int) -> Placement:
     return Placement(gpu_layers=gpu_layers, repack=repack, notes=(notes, reason))
 
 
-def _gpu_layers(options: ModelOptions, shape: Shape, kv_bytes: int) -> tuple[int, str]:
+def _gpu_layers(
+    options: ModelOptions | EmbedderOptions, shape: Shape, kv_bytes: int
+) -> tuple[int, str]:
     cards = library.gpus()
     if not cards:
         return 0, "No graphics card is usable: everything runs on the CPU."

@@ -28,12 +28,17 @@ from server.worker.runtime.model import Model
 from server.worker.runtime.sampler import Candidates, Chain, is_plain_greedy
 
 INTERRUPTED = 2
-FAILURES = {
+_FAILURES = {
     1: "there was no room for the batch in the KV cache",
     -1: "the batch was invalid",
     -2: "memory for the computation could not be allocated",
     -3: "the computation failed",
 }
+
+
+def failure(code: int) -> str:
+    """What a code of `llama_decode` means."""
+    return f"{_FAILURES.get(code, 'an unknown failure')} ({code})"
 
 
 class LlamaRunner:
@@ -97,8 +102,7 @@ class LlamaRunner:
         if code == INTERRUPTED:
             raise DecodeInterrupted("The computation was interrupted.")
         if code:
-            reason = FAILURES.get(code, "an unknown failure")
-            raise DecodeFailed(f"llama.cpp could not compute the next token: {reason} ({code}).")
+            raise DecodeFailed(f"llama.cpp could not compute the next token: {failure(code)}.")
 
     def rewind(self, slot: int) -> None:
         self._context.forget(slot)

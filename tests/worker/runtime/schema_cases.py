@@ -62,8 +62,9 @@ def _integers(draw: st.DrawFn) -> Case:
 
 @st.composite
 def _numbers(draw: st.DrawFn) -> Case:
-    low = draw(st.integers(-1_000_000, 1_000_000))
-    high = low + draw(st.integers(2, 1_000_000))
+    # In tenths: near bounds with more decimals, a number is written with as many.
+    low = draw(st.integers(-10_000, 10_000))
+    high = low + draw(st.integers(1, 10_000))
     keys = draw(
         st.sampled_from(
             [
@@ -76,8 +77,8 @@ def _numbers(draw: st.DrawFn) -> Case:
         )
     )
     schema: dict[str, Any] = {"type": "number"}
-    schema |= {key: (low if key.endswith("inimum") else high) / 1000 for key in keys}
-    return Case(schema, _thousandths(low + 1, high - 1))
+    schema |= {key: (low if key.endswith("inimum") else high) / 10 for key in keys}
+    return Case(schema, _thousandths(low * 100 + 1, high * 100 - 1))
 
 
 @st.composite

@@ -112,6 +112,30 @@ def test_nothing_else_is_written(tiny: Walker, text: str, kept: str):
     assert passed(tiny, {"type": "object"}, text) == kept
 
 
+@pytest.mark.parametrize("text", ["0", "0.0", "-0", "0.00", "0.6", "-0.1"])
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "number", "exclusiveMinimum": 0, "maximum": 0.5},
+        {"type": "number", "allOf": [{"exclusiveMinimum": 0}, {"maximum": 0.5}]},
+    ],
+)
+def test_an_exclusive_bound_is_not_reached(tiny: Walker, schema: Any, text: str):
+    matcher = tiny.compile("json_schema", text_of(schema))
+    assert tiny.feed(matcher, text) != text or not matcher.may_end
+
+
+def test_what_lies_within_exclusive_bounds_is_reached(tiny: Walker):
+    for schema, text in (
+        ({"exclusiveMinimum": 0, "maximum": 0.5}, "0.000001"),
+        ({"exclusiveMaximum": 0, "minimum": -0.5}, "-0.000001"),
+        ({"exclusiveMinimum": 7, "exclusiveMaximum": 8}, "7.25"),
+    ):
+        matcher = tiny.compile("json_schema", text_of({"type": "number"} | schema))
+        assert tiny.feed(matcher, text) == text
+        assert matcher.may_end
+
+
 def test_a_property_comes_once(tiny: Walker):
     schema = {"type": "object", "properties": {"a": {"type": "integer"}}}
     assert passed(tiny, schema, '{"a": 1, "a": 2}') == '{"a": 1, "a'
@@ -147,7 +171,7 @@ def test_mask_is_a_row_of_the_vocabulary(tiny: Walker):
         ('{"not": {}}', "Unimplemented keys"),
         ('{"$ref": "#"}', "leads nowhere"),
         ('{"type": "string", "pattern": "("}', "unclosed group"),
-        ('{"title": "' + "x" * 300_000 + '"}', "longer than"),
+        ('{"title": "' + "x" * 600_000 + '"}', "longer than"),
         ("[" * 100_000, "no JSON schema"),
         ('{"anyOf": [' * 100 + "{}" + "]}" * 100, "recursion limit"),
     ],

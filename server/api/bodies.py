@@ -1,0 +1,60 @@
+"""Every body that a route reads by itself, with what becomes of the fields that it does not
+declare, and the options that one of them holds: for the description of the interface.
+"""
+
+from collections.abc import Mapping
+
+from pydantic import BaseModel
+
+from server.dialects import (
+    anthropic_body,
+    ollama_body,
+    ollama_options,
+    openai_chat_body,
+    openai_completions_body,
+    openai_embeddings,
+    openai_responses_body,
+    openai_tokens,
+    simple,
+)
+from server.dialects.openai_fields import OtherFields
+
+_ANTHROPIC = OtherFields(ignored=anthropic_body.IGNORED, refused=anthropic_body.REFUSED)
+_RESPONSES = OtherFields(
+    ignored=openai_responses_body.IGNORED, refused=openai_responses_body.REFUSED
+)
+_OLLAMA = OtherFields(ignored=ollama_body.IGNORED | {"keep_alive"})
+_OLLAMA_NAMED = OtherFields(ignored=_OLLAMA.ignored - {"name"})
+_GENERATE = OtherFields(
+    ignored=_OLLAMA.ignored,
+    refused={
+        "images": "the model reads text only",
+        "suffix": "the model cannot fill in the middle of a text",
+        "template": "this server writes the model's own format",
+    },
+)
+
+BODIES: Mapping[type[BaseModel], OtherFields] = {
+    openai_chat_body.ChatBody: openai_chat_body.OTHER_FIELDS,
+    openai_completions_body.CompletionsBody: openai_completions_body.OTHER_FIELDS,
+    openai_responses_body.ResponsesBody: _RESPONSES,
+    openai_embeddings.EmbeddingsBody: OtherFields(ignored=openai_embeddings.IGNORED),
+    anthropic_body.MessagesBody: _ANTHROPIC,
+    anthropic_body.CountBody: _ANTHROPIC,
+    simple.SimpleBody: simple.OTHER_FIELDS,
+    openai_tokens.TokenizeBody: openai_tokens.TOKENIZE_FIELDS,
+    openai_tokens.DetokenizeBody: OtherFields(),
+    ollama_body.OllamaChatBody: _OLLAMA,
+    ollama_body.OllamaGenerateBody: _GENERATE,
+    ollama_body.OllamaShowBody: _OLLAMA_NAMED,
+    ollama_body.OllamaEmbedBody: _OLLAMA,
+}
+# Title -> option -> what becomes of it.
+OPTIONS: Mapping[str, Mapping[str, str]] = {
+    "Ollama's options": {
+        **dict.fromkeys(
+            sorted({*ollama_options.INTEGERS, *ollama_options.FLOATS, "stop"}), "honoured"
+        ),
+        **dict.fromkeys(sorted(ollama_options.IGNORED), "ignored"),
+    }
+}

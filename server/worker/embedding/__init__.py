@@ -1,0 +1,1 @@
+"""The other kind of worker: texts in, vectors out. Knows not llama.cpp, nor how frames travel."""

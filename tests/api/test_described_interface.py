@@ -1,0 +1,32 @@
+"""Requests made up from the description of the interface, good and bad: none makes the server fail.
+
+The engine is a script: what a real one says to strange prompts is tested with the formats.
+"""
+
+import schemathesis
+from hypothesis import HealthCheck, Phase, settings
+from schemathesis.checks import not_a_server_error
+
+from tests.api.serving import app_on
+from tests.fakes import ScriptedEngine
+
+# Requests to each operation, so that all of them take seconds.
+EXAMPLES = 12
+NOT_IMPLEMENTED = 501
+
+described = schemathesis.openapi.from_asgi("/openapi.json", app_on(ScriptedEngine()))
+
+
+@described.parametrize()
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    phases=(Phase.explicit, Phase.generate),
+    suppress_health_check=list(HealthCheck),
+)
+def test_no_request_makes_the_server_fail(case: schemathesis.Case):
+    response = case.call()
+    if response.status_code != NOT_IMPLEMENTED:
+        case.validate_response(response, checks=[not_a_server_error])
+    if response.status_code >= 400 and case.method != "HEAD":
+        assert response.json()["error"]

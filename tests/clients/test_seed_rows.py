@@ -1,0 +1,107 @@
+"""What five older services promised their clients, row by row, on real servers: in the words and
+with the programs of those clients (`seeds/`).
+
+A row without a check here says where it is looked at, or what it waits for.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.clients import (
+    rows_of_seed_0,
+    rows_of_seed_1,
+    rows_of_seed_2,
+    rows_of_seed_3,
+    rows_of_seed_4,
+)
+from tests.clients.rows_of_conflicts import CONFLICTS
+from tests.clients.sites import KEYED, TUNED, Sites, running
+
+# How many rows each service has.
+ROWS_OF_SEEDS = {0: 18, 1: 23, 2: 24, 3: 24, 4: 14}
+CONFLICT_ROWS = 15
+
+CHECKS = {
+    **rows_of_seed_0.ROWS,
+    **rows_of_seed_1.ROWS,
+    **rows_of_seed_2.ROWS,
+    **rows_of_seed_3.ROWS,
+    **rows_of_seed_4.ROWS,
+    **CONFLICTS,
+}
+
+DEPLOYMENT = "is about installing and starting, not about HTTP: containers, units, scripts"
+DOCUMENTATION = "is about the pages, which test_readme.py reads"
+EMBEDDINGS = "waits for embeddings"
+DOWNLOADS = "waits for downloads"
+SEVERAL_MODELS = "waits for a list of several models"
+UPSTREAMS = "waits for other servers behind this one"
+ELSEWHERE = {
+    "S0-07": DOWNLOADS,
+    "S0-09": "is about the machine: tests/worker/runtime/test_placement.py",
+    "S0-14": DEPLOYMENT,
+    "S0-15": DEPLOYMENT,
+    "S1-14": DEPLOYMENT,
+    "S1-15": DEPLOYMENT,
+    "S1-16": DEPLOYMENT,
+    "S1-18": DEPLOYMENT,
+    "S1-19": DOCUMENTATION,
+    "S1-20": DEPLOYMENT,
+    "S1-21": DEPLOYMENT,
+    "S1-22": DOCUMENTATION,
+    "S1-23": DOCUMENTATION,
+    "S2-06": EMBEDDINGS,
+    "S2-07": SEVERAL_MODELS,
+    "S2-10": SEVERAL_MODELS,
+    "S2-11": SEVERAL_MODELS,
+    "S2-12": SEVERAL_MODELS,
+    "S2-13": DOWNLOADS,
+    "S2-14": SEVERAL_MODELS,
+    "S2-15": SEVERAL_MODELS,
+    "S2-16": EMBEDDINGS,
+    "S2-18": SEVERAL_MODELS,
+    "S2-21": DEPLOYMENT,
+    "S2-22": DEPLOYMENT,
+    "S2-23": DEPLOYMENT,
+    "S2-24": "is about the sources: tests/test_architecture.py",
+    "S3-10": EMBEDDINGS,
+    "S3-12": DOWNLOADS,
+    "S3-13": DOWNLOADS,
+    "S3-20": DOCUMENTATION,
+    "S3-21": "is a setting: tests/test_settings.py",
+    "S3-23": DOWNLOADS,
+    "S4-01": UPSTREAMS,
+    "S4-02": UPSTREAMS,
+    "S4-03": UPSTREAMS,
+    "S4-08": UPSTREAMS,
+    "S4-09": UPSTREAMS,
+    "S4-10": DEPLOYMENT,
+    "S4-14": "needs an engine that fails: tests/api/test_chat_route.py",
+    "C-6": DEPLOYMENT,
+    "C-13": EMBEDDINGS,
+    "C-14": SEVERAL_MODELS,
+}
+
+
+@pytest.fixture(scope="module")
+def sites() -> Iterator[Sites]:
+    with ExitStack() as stack:
+        yield Sites(
+            open=stack.enter_context(running()),
+            keyed=stack.enter_context(running(**KEYED)),
+            tuned=stack.enter_context(running(**TUNED)),
+        )
+
+
+def test_every_row_has_a_check_or_a_reason():
+    rows = {f"S{s}-{row:02}" for s, count in ROWS_OF_SEEDS.items() for row in range(1, count + 1)}
+    rows |= {f"C-{row}" for row in range(1, CONFLICT_ROWS + 1)}
+    assert CHECKS.keys() | ELSEWHERE.keys() == rows
+    assert not CHECKS.keys() & ELSEWHERE.keys()
+
+
+@pytest.mark.parametrize("row", CHECKS)
+def test_row(row: str, sites: Sites):
+    CHECKS[row](sites)
