@@ -76,6 +76,8 @@ ENDING = "shutting down and takes no new requests"
         (CHAT, {"messages": MESSAGES}, 503, ENDING),
         (RESPONSES, {"input": "Hi"}, 503, ENDING),
         ("/v1/messages", {"messages": MESSAGES, "max_tokens": 9, "model": "gpt-oss"}, 529, ENDING),
+        ("/v1/completions", {"prompt": "Hi"}, 503, ENDING),
+        ("/chat", {"message": "Hi"}, 503, ENDING),
         ("/api/chat", {"messages": MESSAGES, "model": "gpt-oss"}, 503, ENDING),
         ("/api/generate", {"prompt": "Hi", "model": "gpt-oss"}, 503, ENDING),
     ],
