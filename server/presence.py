@@ -93,7 +93,7 @@ class Presence:
 
     def _life(self) -> Iterator[str]:
         """That this code runs is the event loop's own sign of life."""
-        statuses = [entry.engine.status() for entry in self._registry.entries()]
+        statuses = [entry.engine.status() for entry in self._registry.served()]
         if all(status.silence_s < SILENCE_LIMIT_S for status in statuses):
             yield "WATCHDOG=1"
 

@@ -60,8 +60,8 @@ def build(
     # The last one added is the outermost: even a refused body gets a request id.
     app.add_middleware(TidyPath)
     app.add_middleware(BodyLimit, max_bytes=options.max_body_bytes)
-    allow_origins(app, options.cors_origins)
     app.add_middleware(LastReply, drain=drain)
+    allow_origins(app, options.cors_origins)
     app.add_middleware(RequestId)
     return app
 

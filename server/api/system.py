@@ -37,9 +37,10 @@ async def health(request: Request) -> Response:
     server is about to end.
     """
     overview = _overview(request)
+    report = health_object(overview)
     if service(request).drain.begun:
-        return JSONResponse(health_object(overview) | {"status": "draining"}, status_code=503)
-    return JSONResponse(health_object(overview), status_code=200 if overview.ready else 503)
+        return JSONResponse(report | {"status": "draining"}, status_code=503)
+    return JSONResponse(report, status_code=200 if overview.ready else 503)
 
 
 @router.head("/healthz", include_in_schema=False)

@@ -35,8 +35,8 @@ class SupervisionOptions:
 
     `ready_wait_s`: how long a request waits for a model that is being loaded before it is told to
     come back. After a death the next start waits `backoff_s`, twice as long each time up to
-    `backoff_limit_s`; a worker that lived `healthy_s` starts the count anew. One that
-    gives no sign of life for `silence_limit_s` is ended.
+    `backoff_limit_s`; a worker that lived `healthy_s` starts the count anew. One that gives no sign
+    of life for `silence_limit_s` is ended.
     """
 
     name: str
@@ -108,7 +108,7 @@ class Supervision(Generic[Session]):
 
     @property
     def silence_s(self) -> float:
-        """Since the worker's last sign of life; 0 where there is no worker."""
+        """How long the worker has not been heard of; 0 where there is none."""
         return self._link.silence_s if self._link else 0.0
 
     async def settle(self) -> None:

@@ -40,12 +40,12 @@ DONE, LOAD_FAILED, MISUSED = 0, 1, 2
 # The longest pause of a running stream, where the options name none.
 CPU_STALL_MS = 700
 GPU_STALL_MS = 60
+# Of 1000: before everything that does not ask for it.
+OOM_SCORE = 700
 # What some of llama.cpp's tokenisers take of the stack for each letter of a long word is less than
 # half of this; they recurse, and where the stack ends so does the process.
 STACK_BYTES_PER_TEXT_BYTE = 640
 STACK_BYTES = 8 << 20
-# Of 1000: before everything that does not ask for it.
-OOM_SCORE = 700
 
 
 def main(arguments: Sequence[str]) -> int:

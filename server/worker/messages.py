@@ -159,7 +159,9 @@ class Submit(Frame, frozen=True, kw_only=True):
 
 
 class Cancel(Frame, frozen=True, kw_only=True):
-    """End request `id` within a step. Unknown and ended ids are ignored, for frames may cross."""
+    """End request `id` within a step. Unknown or ended ids are ignored: the two may cross on the
+    way.
+    """
 
     id: int
 

@@ -45,13 +45,13 @@ class Reception:
                 self._send(report)
                 if isinstance(report, Refused):
                     return
-            case Cancel() if isinstance(self._gate, EmbeddingGate):
-                # It makes room at once: what it came for is interrupted or never begun.
-                self._gate.leave(command.id)
             case Ping():
                 if not self.watch.hangs(self._clock()):
                     self._send(command)
                 return
+            case Cancel() if isinstance(self._gate, EmbeddingGate):
+                # It makes room at once: what it came for is interrupted or never begun.
+                self._gate.leave(command.id)
             case Close() if self._gate is None:
                 self._give_up()
         self.commands.put(command)

@@ -55,6 +55,47 @@ async def test_health_follows_the_engine(state: EngineState, status: int, word: 
     assert (alive.status_code, alive.json()) == (200, {"status": "ok"})
 
 
+async def test_health_tells_of_the_end_and_who_is_there_is_served_once_more():
+    app = app_on(ScriptedEngine())
+    drain = app.state.service.drain
+    async with client_of(app) as client:
+        drain.begin()
+        health = await client.get("/health")
+        assert (health.status_code, health.json()["status"]) == (503, "draining")
+        served = await client.post(CHAT, json={"messages": MESSAGES})
+        assert (served.status_code, served.headers["connection"]) == (200, "close")
+        assert (await client.get("/healthz")).status_code == 200
+
+
+ENDING = "shutting down and takes no new requests"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "words"),
+    [
+        (CHAT, {"messages": MESSAGES}, 503, ENDING),
+        (RESPONSES, {"input": "Hi"}, 503, ENDING),
+        ("/v1/messages", {"messages": MESSAGES, "max_tokens": 9, "model": "gpt-oss"}, 529, ENDING),
+        ("/v1/completions", {"prompt": "Hi"}, 503, ENDING),
+        ("/chat", {"message": "Hi"}, 503, ENDING),
+        ("/api/chat", {"messages": MESSAGES, "model": "gpt-oss"}, 503, ENDING),
+        ("/api/generate", {"prompt": "Hi", "model": "gpt-oss"}, 503, ENDING),
+    ],
+)
+async def test_who_comes_at_the_end_is_told_to_come_back(
+    path: str, body: dict[str, object], status: int, words: str
+):
+    app = app_on(ScriptedEngine())
+    async with client_of(app) as client:
+        assert (await client.post(path, json=body)).status_code == 200
+        app.state.service.drain.refuse()
+        refused = await client.post(path, json=body)
+        assert refused.status_code == status
+        assert words in refused.text
+        assert refused.headers["retry-after"] == "5"
+        assert refused.headers["connection"] == "close"
+
+
 async def test_health_has_the_word_that_the_operator_likes():
     async with client_of(app_on(ScriptedEngine(), health_text="healthy")) as client:
         assert (await client.get("/health")).json()["status"] == "healthy"
@@ -102,45 +143,6 @@ async def test_models_without_v1_are_listed_in_two_systems_words():
     tags = (await get("/api/tags")).json()
     assert both["models"] == tags["models"]
     assert "gpt-oss:20b" in [model["name"] for model in both["models"]]
-
-
-async def test_health_tells_of_the_end_and_who_is_there_is_served_once_more():
-    app = app_on(ScriptedEngine())
-    drain = app.state.service.drain
-    async with client_of(app) as client:
-        drain.begin()
-        health = await client.get("/health")
-        assert (health.status_code, health.json()["status"]) == (503, "draining")
-        served = await client.post(CHAT, json={"messages": MESSAGES})
-        assert (served.status_code, served.headers["connection"]) == (200, "close")
-        assert (await client.get("/healthz")).status_code == 200
-
-
-ENDING = "shutting down and takes no new requests"
-
-
-@pytest.mark.parametrize(
-    ("path", "body", "status", "words"),
-    [
-        (CHAT, {"messages": MESSAGES}, 503, ENDING),
-        (RESPONSES, {"input": "Hi"}, 503, ENDING),
-        ("/v1/messages", {"messages": MESSAGES, "max_tokens": 9, "model": "gpt-oss"}, 529, ENDING),
-        ("/api/chat", {"messages": MESSAGES, "model": "gpt-oss"}, 503, ENDING),
-        ("/api/generate", {"prompt": "Hi", "model": "gpt-oss"}, 503, ENDING),
-    ],
-)
-async def test_who_comes_at_the_end_is_told_to_come_back(
-    path: str, body: dict[str, object], status: int, words: str
-):
-    app = app_on(ScriptedEngine())
-    async with client_of(app) as client:
-        assert (await client.post(path, json=body)).status_code == 200
-        app.state.service.drain.refuse()
-        refused = await client.post(path, json=body)
-        assert refused.status_code == status
-        assert words in refused.text
-        assert refused.headers["retry-after"] == "5"
-        assert refused.headers["connection"] == "close"
 
 
 async def test_health_says_when_the_model_is_the_demonstration():
