@@ -124,6 +124,13 @@ def a_text_stream_may_be_of_objects(sites: Sites) -> None:
     assert len(objects) == len(texts) + 1
 
 
+def a_chat_models_name_means_the_embedding_model(sites: Sites) -> None:
+    reply = sites.tuned.post("/v1/embeddings", {"model": "gpt-oss:20b", "input": "cat"})
+    assert reply.json()["model"] == "text-embedding"
+    refused = sites.open.post("/v1/embeddings", {"model": "gpt-oss:20b", "input": "cat"})
+    assert refused.status_code == 501
+
+
 def effort_has_a_default_that_a_field_overrules(sites: Sites) -> None:
     def thinks(**more: str) -> int:
         told = sites.keyed.post(
@@ -149,5 +156,6 @@ CONFLICTS = {
     "C-10": a_missing_field_is_400,
     "C-11": errors_suit_all_readers,
     "C-12": a_text_stream_may_be_of_objects,
+    "C-13": a_chat_models_name_means_the_embedding_model,
     "C-15": effort_has_a_default_that_a_field_overrules,
 }
