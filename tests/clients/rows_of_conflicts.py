@@ -40,6 +40,8 @@ def health_has_two_words(sites: Sites) -> None:
 def models_suit_two_packages(sites: Sites) -> None:
     with openai.OpenAI(base_url=sites.open.url, api_key="any") as client:
         assert [model.id for model in client.models.list()] == ["gpt-oss-20b"]
+    for site in (sites.open, sites.tuned):
+        assert site.get("/models").json()["data"] == site.get("/v1/models").json()["data"]
     listed = ollama.ListResponse(**sites.open.get("/models").json())
     assert "gpt-oss:20b" in [model.model for model in listed.models]
 
