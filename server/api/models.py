@@ -17,7 +17,7 @@ union = APIRouter(tags=["models"], dependencies=[Depends(authenticated)])
 @union.get("/models", summary="List the models, also in Ollama's words", response_class=Response)
 async def list_models_twice(request: Request) -> Response:
     """OpenAI's list, and beside it Ollama's: for clients whose base URL ends before /v1."""
-    entries = service(request).registry.entries()
+    entries = service(request).registry.served()
     own = [_listed(entry.name, entry) for entry in entries]
     body = models_body(own, {"models": tag_objects(listed(request))})
     return Response(body, media_type="application/json")

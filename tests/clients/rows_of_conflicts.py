@@ -1,5 +1,6 @@
 """Where the older services contradict one another: the one answer that suits them all."""
 
+import json
 import os
 import subprocess
 import sys
@@ -40,6 +41,8 @@ def health_has_two_words(sites: Sites) -> None:
 def models_suit_two_packages(sites: Sites) -> None:
     with openai.OpenAI(base_url=sites.open.url, api_key="any") as client:
         assert [model.id for model in client.models.list()] == ["gpt-oss-20b"]
+    for site in (sites.open, sites.tuned):
+        assert site.get("/models").json()["data"] == site.get("/v1/models").json()["data"]
     listed = ollama.ListResponse(**sites.open.get("/models").json())
     assert "gpt-oss:20b" in [model.model for model in listed.models]
 
@@ -120,8 +123,18 @@ def a_text_stream_may_be_of_objects(sites: Sites) -> None:
     *texts, done = sites.open.events("/chat", body)
     *objects, other = sites.open.events("/chat", body | {"stream_format": "json"})
     assert (done, other) == ("[DONE]", "[DONE]")
-    assert texts
-    assert len(objects) == len(texts) + 1
+    *said, end = map(json.loads, objects)
+    # How many tokens come in one event is a matter of time; what they say is not.
+    spoken = "".join(text.replace("\ndata: ", "\n") for text in texts)
+    assert "".join(each["response"] for each in said) == spoken
+    assert (end["done"], end["usage"]["total_tokens"] > 0) == (True, True)
+
+
+def a_chat_models_name_means_the_embedding_model(sites: Sites) -> None:
+    reply = sites.tuned.post("/v1/embeddings", {"model": "gpt-oss:20b", "input": "cat"})
+    assert reply.json()["model"] == "text-embedding"
+    refused = sites.open.post("/v1/embeddings", {"model": "gpt-oss:20b", "input": "cat"})
+    assert refused.status_code == 501
 
 
 def effort_has_a_default_that_a_field_overrules(sites: Sites) -> None:
@@ -149,5 +162,6 @@ CONFLICTS = {
     "C-10": a_missing_field_is_400,
     "C-11": errors_suit_all_readers,
     "C-12": a_text_stream_may_be_of_objects,
+    "C-13": a_chat_models_name_means_the_embedding_model,
     "C-15": effort_has_a_default_that_a_field_overrules,
 }

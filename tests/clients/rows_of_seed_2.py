@@ -51,7 +51,7 @@ def usage_adds_up(sites: Sites) -> None:
 def models_are_listed(sites: Sites) -> None:
     listed = sites.tuned.reply("seed_2/list_models.sh")
     assert listed["object"] == "list"
-    assert [model["id"] for model in listed["data"]] == ["GPT3-dev"]
+    assert [model["id"] for model in listed["data"]] == ["GPT3-dev", "text-embedding"]
     assert listed["data"][0].keys() >= {"id", "object", "created", "owned_by"}
 
 
@@ -60,6 +60,19 @@ def a_model_is_described(sites: Sites) -> None:
     assert described.json()["meta"]["context_length"] == 8192
     missing = sites.open.get("/v1/models/GPT3-dev")
     assert (missing.status_code, missing.json()["error"]["code"]) == (404, "model_not_found")
+
+
+def embeddings_are_501_or_vectors(sites: Sites) -> None:
+    body = {"model": "GPT3-dev", "input": "hello"}
+    refused = sites.open.post("/v1/embeddings", body | {"model": "gpt-oss"})
+    assert refused.status_code == 501
+    error = refused.json()["error"]
+    assert error["type"] == "not_implemented_error"
+    assert error["code"] == "embeddings_backend_unavailable"
+    assert "EMBEDDING_MODEL_PATH" in error["message"]
+    given = sites.tuned.post("/v1/embeddings", body)
+    assert given.status_code == 200
+    assert any(given.json()["data"][0]["embedding"])
 
 
 def healthz_is_ok(sites: Sites) -> None:
@@ -114,8 +127,10 @@ ROWS = {
     "S2-03": usage_adds_up,
     "S2-04": models_are_listed,
     "S2-05": a_model_is_described,
+    "S2-06": embeddings_are_501_or_vectors,
     "S2-08": healthz_is_ok,
     "S2-09": root_says_how_it_is,
+    "S2-16": embeddings_are_501_or_vectors,
     "S2-17": named_pages_are_let_in,
     "S2-19": the_models_own_tokens_are_counted,
     "S2-20": errors_are_structured,

@@ -92,6 +92,19 @@ def ollamas_names_are_echoed(sites: Sites) -> None:
     assert reply["model"] == "gpt-oss:20b"
 
 
+def embeddings_are_vectors(sites: Sites) -> None:
+    reply = sites.tuned.reply("seed_3/embeddings.sh")
+    assert (reply["object"], reply["model"]) == ("list", "text-embedding")
+    (item,) = reply["data"]
+    assert (item["object"], item["index"]) == ("embedding", 0)
+    assert abs(sum(number * number for number in item["embedding"]) - 1) < 1e-3
+    assert reply["usage"]["total_tokens"] == reply["usage"]["prompt_tokens"] > 0
+    several = sites.tuned.post(
+        "/v1/embeddings", {"input": ["cat", "dog"], "encoding_format": "float"}
+    )
+    assert [item["index"] for item in several.json()["data"]] == [0, 1]
+
+
 def ollamas_lists_are_there(sites: Sites) -> None:
     tags, ps = (sites.open.reply(f"seed_3/ollama_{name}.sh") for name in ("tags", "ps"))
     assert "gpt-oss:20b" in [model["model"] for model in tags["models"]]
@@ -181,6 +194,7 @@ ROWS = {
     "S3-07": a_stream_is_framed_text,
     "S3-08": the_model_may_be_in_the_address,
     "S3-09": ollamas_names_are_echoed,
+    "S3-10": embeddings_are_vectors,
     "S3-11": ollamas_lists_are_there,
     "S3-14": ollamas_chat_is_there,
     "S3-15": ollamas_generate_is_there,

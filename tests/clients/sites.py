@@ -14,12 +14,11 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.clients.server_process import ROOT, ServerProcess
+from tests.clients.server_process import READY, ROOT, ServerProcess
 
 SEEDS = Path(__file__).parent / "seeds"
 TIME_LIMIT_S = 60
 PAGE = "https://chat.example.com"
-# In these, `curl` and others find nothing of the machine's own settings.
 _OLLAMA = re.compile(r"Ollama +(http://127\.0\.0\.1:\d+)")
 _PROGRAMS = {
     ".sh": ("bash", "-c"),
@@ -103,6 +102,7 @@ TUNED = {
     "DEFAULT_TOP_K": "1",
     "REASONING_EFFORT_DEFAULT": "high",
     "REASONING_BUDGET": "64",
+    "EMBEDDING_MODEL_NAME": "text-embedding",
 }
 COMPLETIONS_ONLY = "sk-completions-only"
 KEYED = {
@@ -112,12 +112,14 @@ KEYED = {
 
 
 @contextmanager
-def running(**settings: str) -> Iterator[Site]:
-    """A server on the bundled model, which does not think for long."""
+def running(*, models: int = 1, **settings: str) -> Iterator[Site]:
+    """A server on the bundled model, which does not think for long, and perhaps another model."""
     given = {"MODEL_PATH": "", "N_THREADS": "1", "REASONING_BUDGET": "128", **settings}
     process = ServerProcess("--ollama-port", "0", **given)
     try:
         process.wait_until_ready()
+        while sum(bool(READY.search(line)) for line in process.log) < models:
+            process.wait_for(READY)
         found = [match for line in process.log if (match := _OLLAMA.search(line))]
         yield Site(url=process.url, ollama_url=found[0][1])
     finally:

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
+from gguf import PoolingType
 
+from tests.bert import Bert
 from tests.clients import (
     rows_of_seed_0,
     rows_of_seed_1,
@@ -34,7 +36,6 @@ CHECKS = {
 
 DEPLOYMENT = "is about installing and starting, not about HTTP: containers, units, scripts"
 DOCUMENTATION = "is about the pages, which test_readme.py reads"
-EMBEDDINGS = "waits for embeddings"
 DOWNLOADS = "waits for downloads"
 SEVERAL_MODELS = "waits for a list of several models"
 UPSTREAMS = "waits for other servers behind this one"
@@ -52,7 +53,6 @@ ELSEWHERE = {
     "S1-21": DEPLOYMENT,
     "S1-22": DOCUMENTATION,
     "S1-23": DOCUMENTATION,
-    "S2-06": EMBEDDINGS,
     "S2-07": SEVERAL_MODELS,
     "S2-10": SEVERAL_MODELS,
     "S2-11": SEVERAL_MODELS,
@@ -60,13 +60,11 @@ ELSEWHERE = {
     "S2-13": DOWNLOADS,
     "S2-14": SEVERAL_MODELS,
     "S2-15": SEVERAL_MODELS,
-    "S2-16": EMBEDDINGS,
     "S2-18": SEVERAL_MODELS,
     "S2-21": DEPLOYMENT,
     "S2-22": DEPLOYMENT,
     "S2-23": DEPLOYMENT,
     "S2-24": "is about the sources: tests/test_architecture.py",
-    "S3-10": EMBEDDINGS,
     "S3-12": DOWNLOADS,
     "S3-13": DOWNLOADS,
     "S3-20": DOCUMENTATION,
@@ -80,18 +78,18 @@ ELSEWHERE = {
     "S4-10": DEPLOYMENT,
     "S4-14": "needs an engine that fails: tests/api/test_chat_route.py",
     "C-6": DEPLOYMENT,
-    "C-13": EMBEDDINGS,
     "C-14": SEVERAL_MODELS,
 }
 
 
 @pytest.fixture(scope="module")
-def sites() -> Iterator[Sites]:
+def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
+    path = Bert().write(tmp_path_factory.mktemp("bert") / "bert.gguf", PoolingType.CLS)
     with ExitStack() as stack:
         yield Sites(
             open=stack.enter_context(running()),
             keyed=stack.enter_context(running(**KEYED)),
-            tuned=stack.enter_context(running(**TUNED)),
+            tuned=stack.enter_context(running(models=2, EMBEDDING_MODEL_PATH=str(path), **TUNED)),
         )
 
 
