@@ -148,6 +148,8 @@ def _fate(info: FieldInfo) -> str:
 
 
 def _honoured(description: str, word: str = "honoured") -> str:
+    if description.startswith("ignored"):
+        return description
     return f"{word}: {description}" if description else word
 
 

@@ -110,12 +110,12 @@ class TextFormat(Wire):
 
 class TextOptions(Wire):
     format: TextFormat | None = None
-    verbosity: str | None = None
+    verbosity: str | None = Field(default=None, description="ignored")
 
 
 class ResponseReasoning(Wire):
     effort: str | None = None
-    summary: str | None = None
+    summary: str | None = Field(default=None, description="ignored: there are no summaries")
     context: str | None = None
 
 

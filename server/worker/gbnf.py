@@ -12,7 +12,6 @@ MAX_REPETITIONS = 2000
 MAX_RULES = 1000
 
 NAME = re.compile(r"[a-zA-Z0-9-]+")
-NUMBER = re.compile(r"[0-9]+")
 BOUNDS = re.compile(r"\{[ \t]*([0-9]+)[ \t]*(?:(,)[ \t]*([0-9]*)[ \t]*)?\}")
 BLANKS = re.compile(r"(?:[ \t]|#[^\r\n]*)*")
 BLANK_LINES = re.compile(r"(?:[ \t\r\n]|#[^\r\n]*)*")

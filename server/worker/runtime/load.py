@@ -3,8 +3,9 @@ describes the outcome for the gateway.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
+from server.core.request import SAMPLERS_OFF
 from server.worker.messages import Loaded, ModelOptions, SamplerOptions
 from server.worker.ports import Batch, DecodeFailed, Span
 from server.worker.runtime import library
@@ -16,29 +17,7 @@ from server.worker.runtime.model import Model, ModelError, ModelFile, place
 from server.worker.runtime.runner import LlamaRunner
 from server.worker.runtime.vocabulary import read_vocabulary
 
-GREEDY = SamplerOptions(
-    temperature=0.0,
-    top_p=1.0,
-    top_k=0,
-    min_p=0.0,
-    typical_p=1.0,
-    repeat_penalty=1.0,
-    repeat_last_n=0,
-    frequency_penalty=0.0,
-    presence_penalty=0.0,
-    dry_multiplier=0.0,
-    dry_base=1.75,
-    dry_allowed_length=2,
-    dry_penalty_last_n=64,
-    top_n_sigma=0.0,
-    xtc_probability=0.0,
-    xtc_threshold=0.1,
-    mirostat=0,
-    mirostat_tau=5.0,
-    mirostat_eta=0.1,
-    seed=0,
-    logit_bias={},
-)
+GREEDY = SamplerOptions(**(asdict(SAMPLERS_OFF) | {"temperature": 0.0, "seed": 0}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
