@@ -27,7 +27,9 @@ STATUS: Mapping[ErrorKind, int] = {
     "too_large": 413,
     "busy": 503,
     "loading": 503,
+    "insufficient_memory": 503,
     "engine_failed": 500,
+    "upstream_failed": 502,
     "not_implemented": 501,
     "timeout": 504,
 }

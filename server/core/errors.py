@@ -14,7 +14,9 @@ ErrorKind: TypeAlias = Literal[
     "too_large",
     "busy",
     "loading",
+    "insufficient_memory",
     "engine_failed",
+    "upstream_failed",
     "not_implemented",
     "timeout",
 ]

@@ -44,8 +44,24 @@ class Instructions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """A picture: its address (https or a data URL), never its pixels. `detail` is what the client
+    wished, if it did; `path` is where it wrote the picture, for what is wrong with it.
+    """
+
+    url: str
+    detail: str | None = None
+    path: str = field(default="messages", compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UserMessage:
+    """`parts` is empty where there are no pictures; else all of it in order, and `text` the text in
+    them. An engine whose model cannot see refuses the pictures.
+    """
+
     text: str
+    parts: tuple[str | Image, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

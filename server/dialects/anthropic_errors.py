@@ -18,7 +18,9 @@ WORDS: Mapping[ErrorKind, str] = {
     "too_large": "request_too_large",
     "busy": "overloaded_error",
     "loading": "overloaded_error",
+    "insufficient_memory": "overloaded_error",
     "engine_failed": "api_error",
+    "upstream_failed": "api_error",
     "not_implemented": "api_error",
     "timeout": "timeout_error",
 }

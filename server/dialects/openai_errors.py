@@ -19,7 +19,9 @@ WORDS: Mapping[ErrorKind, tuple[str, str]] = {
     "too_large": ("invalid_request_error", "request_too_large"),
     "busy": ("service_unavailable", "queue_full"),
     "loading": ("service_unavailable", "model_loading"),
+    "insufficient_memory": ("service_unavailable", "insufficient_memory"),
     "engine_failed": ("server_error", "server_error"),
+    "upstream_failed": ("bad_gateway", "bad_gateway"),
     "not_implemented": ("not_implemented_error", "not_implemented"),
     "timeout": ("timeout", "timeout"),
 }
