@@ -23,8 +23,8 @@ _ANTHROPIC = OtherFields(ignored=anthropic_body.IGNORED, refused=anthropic_body.
 _RESPONSES = OtherFields(
     ignored=openai_responses_body.IGNORED, refused=openai_responses_body.REFUSED
 )
-_OLLAMA = OtherFields(ignored=ollama_body.IGNORED | {"keep_alive"})
-_OLLAMA_NAMED = OtherFields(ignored=_OLLAMA.ignored - {"name"})
+_OLLAMA = OtherFields(ignored=ollama_body.IGNORED)
+_OLLAMA_NAMED = OtherFields(ignored=_OLLAMA.ignored - {"name"} | {"keep_alive"})
 _GENERATE = OtherFields(
     ignored=_OLLAMA.ignored,
     refused={
