@@ -69,8 +69,9 @@ def to_load_reply(body: OllamaChatBody | OllamaGenerateBody, asked: Asked) -> by
 
 def to_chat_call(body: OllamaChatBody, asked: Asked, rules: Rules) -> Call:
     """Errors: ServerError invalid, `param` naming the field."""
-    messages = to_messages(body.messages or (), asked.model)
-    prompt = Conversation(messages=messages, tools=to_tools(body.tools))
+    tools = to_tools(body.tools)
+    messages = to_messages(body.messages or (), asked.model, tools)
+    prompt = Conversation(messages=messages, tools=tools)
     return _call(body, prompt, asked, rules)
 
 
