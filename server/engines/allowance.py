@@ -76,16 +76,15 @@ def _check_fit(
     asked = 1 if request.fit else request.max_tokens or 1
     if limits.max_input_tokens is not None and prompt > limits.max_input_tokens:
         raise _too_long(
-            f"The prompt has {prompt} tokens, which exceeds the maximum number of tokens allowed "
-            f"here, {limits.max_input_tokens} (MAX_INPUT_TOKENS); shorten {_what(request)}.",
+            f"it has {prompt} tokens, and this server takes at most {limits.max_input_tokens}"
+            f" (MAX_INPUT_TOKENS); shorten {_what(request)}",
             request,
         )
     if context - prompt < asked:
         wanted = f" and the answer may take {asked} more" if asked > 1 else ""
         raise _too_long(
-            # Clients know the beginning of this sentence.
-            f"This model's maximum context length is {context} tokens, and the prompt has "
-            f"{prompt}{wanted}; shorten {_what(request)} or lower max_tokens.",
+            f"it has {prompt} tokens{wanted}, and this model's maximum context length is {context};"
+            f" shorten {_what(request)} or lower max_tokens",
             request,
         )
 
@@ -94,7 +93,8 @@ def _what(request: GenerationRequest) -> str:
     return "the messages" if isinstance(request.prompt, Conversation) else "the prompt"
 
 
-def _too_long(message: str, request: GenerationRequest) -> ServerError:
+def _too_long(reason: str, request: GenerationRequest) -> ServerError:
+    """In words by which clients (LangChain, LiteLLM, Anthropic's) know what is the matter."""
     prompt = request.prompt
     param = "messages" if isinstance(prompt, Conversation) else prompt.path
-    return ServerError("context_too_long", message, param=param)
+    return ServerError("context_too_long", f"The prompt is too long: {reason}.", param=param)
