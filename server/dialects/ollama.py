@@ -41,6 +41,10 @@ from server.dialects.ollama_reply import (
 )
 
 
+# What a line of JSON may begin with; an empty line would be an error to Ollama's own clients.
+PING = b" "
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """What is known of a call besides its body: its id, the model's name as the client wrote it,
@@ -137,7 +141,7 @@ def _call(
         reply=OllamaReply(style),
         unknown=(*unknown, *options.unknown),
         media_type=MEDIA_TYPE,
-        ping=None,
+        ping=PING,
     )
 
 
