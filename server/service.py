@@ -23,8 +23,8 @@ from server.serving import LAST_WORDS_S, DrainingServer
 from server.settings import Settings
 from server.settings_checks import loopback
 
-# Clients keep idle connections for 5 s or more, nginx 60 s; one that the server closes at that very
-# moment is a failed request to them. As long as this is longer, it is always the client that closes.
+# Clients keep idle connections for 5 s or more, nginx for 60 s; one that the server closes at that
+# very moment is a failed request to them. With more patience than theirs it never closes first.
 KEEP_ALIVE_SECONDS = 75
 BACKLOG = 2048
 

@@ -33,16 +33,13 @@ from server.dialects.ollama_messages import to_messages, to_tools
 from server.dialects.ollama_options import read_options
 from server.dialects.ollama_reply import (
     MEDIA_TYPE,
+    PING,
     Clock,
     Endpoint,
     OllamaReply,
     OllamaStyle,
     load_body,
 )
-
-
-# What a line of JSON may begin with; an empty line would be an error to Ollama's own clients.
-PING = b" "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
