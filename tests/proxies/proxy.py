@@ -2,9 +2,9 @@
 
 import os
 import queue
-import re
 import shutil
 import socket
+import ssl
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
@@ -19,6 +19,8 @@ HOST = "127.0.0.1"
 START_LIMIT_S = 30
 READY = {"nginx": "start worker process ", "caddy": "serving initial configuration"}
 UPSTREAM = "127.0.0.1:8000"
+# What somebody may have set for everything that a machine serves.
+GZIP = "    gzip on;\n    gzip_types *;\n    gzip_min_length 0;\n"
 
 
 def binary(kind: Kind) -> str | None:
@@ -32,6 +34,10 @@ class Certificate:
 
     chain: Path
     key: Path
+
+    def trusted(self) -> ssl.SSLContext:
+        """What a client of its own believes."""
+        return ssl.create_default_context(cafile=str(self.chain))
 
 
 @dataclass(kw_only=True)
@@ -124,7 +130,7 @@ def _nginx(site: Site, port: int, plain_port: int) -> Sequence[str]:
     user = "user root;\n" if os.geteuid() == 0 else ""
     (folder / "nginx.conf").write_text(
         f"{user}worker_processes 1;\npid {folder}/nginx.pid;\nerror_log stderr notice;\n"
-        f"events {{}}\nhttp {{\n{temporary}    gzip on;\n    include {folder}/site.conf;\n}}\n"
+        f"events {{}}\nhttp {{\n{temporary}{GZIP}    include {folder}/site.conf;\n}}\n"
     )
     configuration = str(folder / "nginx.conf")
     return [str(binary("nginx")), "-p", str(folder), "-c", configuration, "-g", "daemon off;"]
@@ -147,10 +153,3 @@ def _caddy(site: Site, port: int, plain_port: int) -> Sequence[str]:
     (folder / "Caddyfile").write_text(options + text)
     configuration = str(folder / "Caddyfile")
     return [str(binary("caddy")), "run", "--config", configuration, "--adapter", "caddyfile"]
-
-
-def name_of_location(text: str) -> str:
-    """The path that a `location` of nginx begins with."""
-    found = re.search(r"location (\S+) \{", text)
-    assert found
-    return found[1]
