@@ -26,6 +26,7 @@ from server.settings_values import (
     Size,
     SizeOrAuto,
     Speculation,
+    TrustedProxies,
     UnknownModel,
     setting,
 )
@@ -233,10 +234,16 @@ class Settings(EmbeddingSettings, ModelSettings, BaseSettings):
     )
     root_path: str = setting(
         "",
-        "The path under which a reverse proxy publishes this server.",
+        "The path under which a reverse proxy publishes this server, whether it strips it or not.",
         example="/gpt",
         pattern=r"^(/\S*[^/\s])?$",
         expected="a path like /gpt, without a slash at its end",
+    )
+    trusted_proxies: TrustedProxies | None = setting(
+        None,
+        "Reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed: addresses and"
+        " networks, with commas between them; unset: nobody's.",
+        example="127.0.0.1",
     )
     cors_allow_origins: AllowedOrigins | None = setting(
         None,
@@ -249,7 +256,8 @@ class Settings(EmbeddingSettings, ModelSettings, BaseSettings):
     )
     sse_ping_seconds: float = setting(
         15.0,
-        "A stream that is silent for so long gets a comment, so that no proxy cuts it; 0: never.",
+        "A stream that is silent for so long gets a comment (a space in Ollama's), so that no proxy"
+        " cuts it; 0: never.",
         ge=0,
         allow_inf_nan=False,
     )

@@ -7,11 +7,13 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, SecretStr
 
+from server.api.forwarded import Network
 from server.auth.key_text import read_table
 from server.auth.keys import KeyTable
 from server.hub.reference import Reference
@@ -121,6 +123,32 @@ def read_origins(text: str) -> Origins:
     return Origins(tuple(dict.fromkeys(filter(None, urls))))
 
 
+@dataclass(frozen=True, slots=True)
+class Proxies:
+    """Addresses, as networks of one, and networks."""
+
+    networks: tuple[Network, ...]
+
+    def __str__(self) -> str:
+        return ",".join(
+            str(each.network_address if each.num_addresses == 1 else each) for each in self.networks
+        )
+
+
+def read_proxies(text: str) -> Proxies:
+    return Proxies(tuple(_network(part.strip()) for part in text.split(",") if part.strip()))
+
+
+def _network(text: str) -> Network:
+    try:
+        return ip_network(text)
+    except ValueError:
+        raise ValueError(
+            f'"{text[:100]}" is not an address or a network; write 127.0.0.1 or 10.0.0.0/8, with'
+            " commas between"
+        ) from None
+
+
 def read_models_folder(text: str) -> Path:
     path = Path(os.path.expanduser(text.strip())).absolute()
     if path.exists() and not path.is_dir():
@@ -158,5 +186,6 @@ Bytes: TypeAlias = Annotated[Size, _from_text(read_size)]
 Folder: TypeAlias = Annotated[Path, _from_text(read_folder)]
 HealthWord: TypeAlias = Annotated[Literal["ok", "healthy"], _from_text(_lower)]
 UnknownModel: TypeAlias = Annotated[Literal["refuse", "default"], _from_text(_lower)]
+TrustedProxies: TypeAlias = Annotated[Proxies, _from_text(read_proxies)]
 AllowedOrigins: TypeAlias = Annotated[Origins, _from_text(read_origins)]
 DefaultEffort: TypeAlias = Annotated[Literal["low", "medium", "high"], _from_text(_lower)]

@@ -2,6 +2,7 @@
 
 import json
 import os
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ from server.settings_slices import (
     sampling,
 )
 from server.settings_table import shown
-from server.settings_values import Origins, Size
+from server.settings_values import Origins, Proxies, Size
 from server.worker.embedding.messages import EmbedderOptions
 from server.worker.messages import PrefixOptions
 
@@ -107,6 +108,11 @@ GOOD = [
     ("PORT", "65535", 65535),
     ("OLLAMA_PORT", "11434", 11434),
     ("ROOT_PATH", "/gpt/api", "/gpt/api"),
+    (
+        "TRUSTED_PROXIES",
+        " 127.0.0.1, 10.0.0.0/8 ,2001:db8::1,",
+        Proxies((ip_network("127.0.0.1"), ip_network("10.0.0.0/8"), ip_network("2001:db8::1"))),
+    ),
     ("SSE_PING_SECONDS", "2.5", 2.5),
     ("SHUTDOWN_TIMEOUT_SECONDS", "0", 0),
     ("LOG_LEVEL", "DEBUG", "debug"),
@@ -186,6 +192,9 @@ BAD = [
     ("PORT", "65536", '"65536" is not a whole number between 0 and 65535; set PORT=8000'),
     ("OLLAMA_PORT", "-1", '"-1" is not a whole number between 0 and 65535; set OLLAMA_PORT=11434'),
     ("OLLAMA_PORT", "8000", "8000 is PORT already; set OLLAMA_PORT=11434, or leave it out"),
+    ("TRUSTED_PROXIES", "127.0.0.1,*", '"*" is not an address or a network; write 127.0.0.1 or'),
+    ("TRUSTED_PROXIES", "10.0.0.1/8", '"10.0.0.1/8" is not an address or a network; write'),
+    ("TRUSTED_PROXIES", "127.0.0.1", "a proxy lets others in, and there are no keys; set API_KEYS"),
     ("ROOT_PATH", "gpt", '"gpt" is not a path like /gpt, without a slash at its end'),
     ("ROOT_PATH", "/gpt/", '"/gpt/" is not a path like /gpt, without a slash at its end'),
     ("SSE_PING_SECONDS", "-1", '"-1" is not a number of at least 0; set SSE_PING_SECONDS=15.0'),
@@ -197,6 +206,8 @@ BAD = [
 
 @pytest.mark.parametrize(("variable", "text", "value"), GOOD)
 def test_good_value(monkeypatch: pytest.MonkeyPatch, variable: str, text: str, value: object):
+    # Proxies without keys would be refused.
+    monkeypatch.setenv("ALLOW_ANONYMOUS", "1")
     monkeypatch.setenv(variable, text)
     assert getattr(load(), variable.lower()) == value
 
@@ -243,6 +254,14 @@ def test_public_address_with_a_reason_to_be(monkeypatch: pytest.MonkeyPatch, mor
     for variable, text in {"HOST": "0.0.0.0", **more}.items():
         monkeypatch.setenv(variable, text)
     assert load()
+
+
+def test_a_proxy_before_a_server_with_keys(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("TRUSTED_PROXIES", "127.0.0.1,10.0.0.0/8")
+    monkeypatch.setenv("API_KEYS", KEYS)
+    proxies = api_options(load()).trusted_proxies
+    assert proxies == (ip_network("127.0.0.1/32"), ip_network("10.0.0.0/8"))
+    assert shown(load().trusted_proxies) == "127.0.0.1,10.0.0.0/8"
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ from server.dialects.ollama_messages import to_messages, to_tools, with_pictures
 from server.dialects.ollama_options import read_options
 from server.dialects.ollama_reply import (
     MEDIA_TYPE,
+    PING,
     Clock,
     Endpoint,
     OllamaReply,
@@ -138,7 +139,7 @@ def _call(
         reply=OllamaReply(style),
         unknown=(*unknown, *options.unknown),
         media_type=MEDIA_TYPE,
-        ping=None,
+        ping=PING,
     )
 
 
