@@ -15,6 +15,7 @@ from server.settings_values import (
     AllowedOrigins,
     Bytes,
     DefaultEffort,
+    ExtraPorts,
     Folder,
     GpuLayers,
     HealthWord,
@@ -225,6 +226,11 @@ class Settings(EmbeddingSettings, ModelSettings, BaseSettings):
         expected="an address or host name",
     )
     port: int = setting(8000, "The port to listen on; 0: any free one.", ge=0, le=65535)
+    extra_ports: ExtraPorts | None = setting(
+        None,
+        "Further ports on which the same is served, with commas between them; unset: none.",
+        example="8080",
+    )
     ollama_port: int | None = setting(
         None,
         "A second port for Ollama's clients, with its interface and /v1 alone; 0: any free one.",
@@ -282,3 +288,9 @@ class Settings(EmbeddingSettings, ModelSettings, BaseSettings):
         """The keys of the variable and of the file."""
         from_file = self.api_keys_file.table if self.api_keys_file else ()
         return KeyTable([*self.api_keys, *from_file])
+
+    @property
+    def further_ports(self) -> tuple[int, ...]:
+        """Of the extra ports those that are not PORT already."""
+        extra = self.extra_ports.numbers if self.extra_ports else ()
+        return tuple(port for port in extra if port != self.port or not port)

@@ -222,9 +222,7 @@ def test_embeddings(litellm: ModuleType, two_models: Site, form: str | None) -> 
     assert all(item["embedding"] for item in reply.data)
 
 
-def test_what_is_wrong_is_raised_by_its_kind(
-    litellm: ModuleType, given: dict[str, Any]
-) -> None:
+def test_what_is_wrong_is_raised_by_its_kind(litellm: ModuleType, given: dict[str, Any]) -> None:
     asked = {**given, "messages": [user("Hello!")]}
     if is_of("ollama_chat", given):
         with pytest.raises(litellm.APIConnectionError, match="model 'gpt-9' not found"):
