@@ -39,6 +39,13 @@ REFUSED: Mapping[str, str] = {
 }
 
 
+class PictureSource(Wire):
+    type: str
+    media_type: str | None = None
+    data: str | None = None
+    url: str | None = None
+
+
 class MessageBlock(Wire):
     """One block of content: its type says which fields mean something."""
 
@@ -51,6 +58,9 @@ class MessageBlock(Wire):
     tool_use_id: str | None = None
     content: str | Array[MessageBlock] | None = None
     is_error: Flag | None = None
+    source: PictureSource | dict[str, Any] | None = Field(
+        default=None, description="of an `image`, for a model that sees"
+    )
 
 
 class MessageTurn(Wire):

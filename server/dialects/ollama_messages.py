@@ -4,6 +4,7 @@ Ollama's calls often have no ids and its results no names: both are found by the
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from server.core.messages import (
     AssistantMessage,
@@ -19,6 +20,7 @@ from server.dialects.ollama_body import OllamaMessage, OllamaTool, OllamaToolCal
 from server.dialects.ollama_errors import lacks, refused
 from server.dialects.openai_chat_messages import check_function_name
 from server.dialects.openai_chat_tools import MAX_TOOLS
+from server.dialects.pictures import data_url, picture, user_message
 
 # The function whose result it is, where nobody says.
 UNNAMED_TOOL = "tool"
@@ -26,12 +28,16 @@ ROLES = "system, developer, user, assistant, or tool"
 
 
 def to_messages(
-    messages: Sequence[OllamaMessage], model: str, tools: Sequence[Tool] = ()
+    messages: Sequence[OllamaMessage],
+    model: str,
+    tools: Sequence[Tool] = (),
+    *,
+    vision: bool = False,
 ) -> tuple[Message, ...]:
-    """Core messages in order; `tools` are those that are offered now. Errors: ServerError
-    invalid.
+    """Core messages in order; `tools` are those that are offered now, pictures are for models with
+    `vision`. Errors: ServerError invalid.
     """
-    transcript = _Transcript(model, tools)
+    transcript = _Transcript(model, tools, vision)
     return tuple(
         transcript.read(message, f"messages[{index}]") for index, message in enumerate(messages)
     )
@@ -62,24 +68,38 @@ def to_tools(parts: Sequence[OllamaTool] | None) -> tuple[Tool, ...]:
     return tuple(tools.values())
 
 
+def with_pictures(text: str, images: Sequence[Any], path: str) -> UserMessage:
+    """What a user says, after the pictures in base64 that come with it. Errors: ServerError
+    invalid.
+    """
+    pictures = []
+    for index, image in enumerate(images):
+        at = f"{path}[{index}]"
+        if not isinstance(image, str):
+            raise refused(f"invalid {at}: it must be a picture in base64", at)
+        pictures.append(picture(data_url(image), None, at, at))
+    return user_message([*pictures, text])
+
+
 class _Transcript:
     """The calls of earlier messages, by id, and those that no result has answered, in order."""
 
-    def __init__(self, model: str, tools: Sequence[Tool]) -> None:
+    def __init__(self, model: str, tools: Sequence[Tool], vision: bool) -> None:
         self._model = model
         self._offered = [tool.name for tool in tools]
+        self._vision = vision
         self._names: dict[str, str] = {}
         self._open: list[str] = []
 
     def read(self, message: OllamaMessage, path: str) -> Message:
-        if message.images:
+        text, role = message.content or "", message.role.lower()
+        if message.images and not (self._vision and role == "user"):
             raise lacks(self._model, "vision", f"{path}.images")
-        text = message.content or ""
-        match message.role.lower():
+        match role:
             case "system" | "developer":
                 return Instructions(text=text)
             case "user":
-                return UserMessage(text=text)
+                return with_pictures(text, message.images or (), f"{path}.images")
             case "assistant":
                 return self._assistant(message, path)
             case "tool":

@@ -74,10 +74,16 @@ class Wire(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
 
+class PictureAddress(Wire):
+    url: str
+    detail: str | None = None
+
+
 class ContentPart(Wire):
-    type: str = Field(description="`text` or `refusal`: the model reads text only")
+    type: str = Field(description="`text` or `refusal`; `image_url` for a model that sees")
     text: str | None = None
     refusal: str | None = None
+    image_url: PictureAddress | str | None = None
 
 
 Content = str | Array[ContentPart] | None

@@ -72,6 +72,8 @@ class ItemPart(Wire):
     type: str
     text: str | None = None
     refusal: str | None = None
+    image_url: str | None = None
+    detail: str | None = None
 
 
 ItemContent = str | Array[ItemPart] | None
