@@ -19,7 +19,7 @@ from tests.clients import (
     rows_of_seed_4,
 )
 from tests.clients.rows_of_conflicts import CONFLICTS
-from tests.clients.sites import KEYED, TUNED, Sites, running
+from tests.clients.sites import KEYED, SEEDS, TUNED, Sites, running
 
 # How many rows each service has.
 ROWS_OF_SEEDS = {0: 18, 1: 23, 2: 24, 3: 24, 4: 14}
@@ -98,6 +98,14 @@ def test_every_row_has_a_check_or_a_reason():
     rows |= {f"C-{row}" for row in range(1, CONFLICT_ROWS + 1)}
     assert CHECKS.keys() | ELSEWHERE.keys() == rows
     assert not CHECKS.keys() & ELSEWHERE.keys()
+
+
+def test_every_example_is_used():
+    """What stands in the folder and nowhere in these tests would be asked by nobody."""
+    sources = "".join(path.read_text() for path in SEEDS.parent.glob("*.py"))
+    examples = [path for path in SEEDS.glob("*/*") if path.is_file()]
+    assert len(examples) > 35
+    assert [str(path) for path in examples if str(path.relative_to(SEEDS)) not in sources] == []
 
 
 @pytest.mark.parametrize("row", CHECKS)
