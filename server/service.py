@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 
 import uvicorn
 
@@ -22,6 +23,8 @@ from server.notify import Systemd
 from server.serving import LAST_WORDS_S, DrainingServer
 from server.settings import Settings
 from server.settings_checks import loopback
+from server.settings_model_file import bundled_model
+from server.settings_served import served
 
 # Clients keep idle connections for 5 s or more; one that the server closes at that very moment is a
 # failed request to them. Longer than any proxy's habit, it is always the client that closes.
@@ -139,14 +142,20 @@ def _authority(host: str, port: int) -> str:
 
 
 def _model(settings: Settings) -> str:
-    if settings.demonstration:
-        return (
-            f"{settings.model_name}: the bundled demonstration model, which knows nothing;"
-            " set MODEL_PATH to a real one"
-        )
-    if isinstance(settings.model_path, Reference):
-        return f"{settings.model_name}: {settings.model_path}, in {settings.download_folder}"
-    return f"{settings.model_name}: {settings.model_file}"
+    models = served(settings)
+    default = models.default_listing
+    assert default is not None
+    others = [each.name for each in models.listings if each is not default]
+    more = f"; also {', '.join(others)}" if others else ""
+    return f"{default.name}: {_place(settings, default.origin.model)}{more}"
+
+
+def _place(settings: Settings, model: Path | Reference) -> str:
+    if isinstance(model, Reference):
+        return f"{model}, in {settings.download_folder}"
+    if model == bundled_model():
+        return "the bundled demonstration model, which knows nothing; set MODEL_PATH to a real one"
+    return str(model)
 
 
 def _keys(settings: Settings) -> str:

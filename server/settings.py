@@ -10,6 +10,8 @@ from server.auth.key_text import SHAPE as KEY_TABLE_SHAPE
 from server.auth.keys import KeyTable
 from server.settings_embedding import EmbeddingSettings
 from server.settings_model import ModelSettings
+from server.settings_registry import DEVICE_LAYERS
+from server.settings_several import SeveralSettings
 from server.settings_values import (
     AUTO_BYTES,
     AllowedOrigins,
@@ -33,7 +35,7 @@ from server.settings_values import (
 MIB = 1024 * 1024
 
 
-class Settings(EmbeddingSettings, ModelSettings, BaseSettings):
+class Settings(SeveralSettings, EmbeddingSettings, ModelSettings, BaseSettings):
     """All settings, checked. Built from its arguments alone: it never looks at the environment."""
 
     model_config = SettingsConfigDict(
@@ -268,6 +270,13 @@ class Settings(EmbeddingSettings, ModelSettings, BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return (init_settings,)
+
+    @property
+    def gpu_layers(self) -> int:
+        """As ModelOptions says it, for models of which nothing else is said."""
+        if "n_gpu_layers" in self.model_fields_set:
+            return self.n_gpu_layers
+        return DEVICE_LAYERS[self.default_device]
 
     @property
     def keys(self) -> KeyTable:

@@ -47,8 +47,8 @@ class ModelSettings(BaseModel):
 
     @property
     def demonstration(self) -> bool:
-        """Whether it is the bundled model that answers."""
-        return self.model_file == bundled_model()
+        """Whether the model of MODEL_PATH is the bundled one."""
+        return (self.model_path or bundled_model()) == bundled_model()
 
     @property
     def model_file(self) -> Path:

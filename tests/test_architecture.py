@@ -46,6 +46,10 @@ PARTS = {
     "dialects": _part("core", "pydantic pydantic_core msgspec"),
     "auth": _part("core"),
     "registry": _part("core"),
+    "residency": _part("core"),
+    "loading": _part("core"),
+    "on_demand": _part("core residency loading"),
+    "gguf_head": _part(),
     "hub": _part("core", "huggingface_hub httpx2 msgspec"),
     "response_store": _part(),
     "api": _part(
@@ -66,6 +70,8 @@ TOP = frozenset(
         "life",
         "listeners",
         "main",
+        "model_facts",
+        "model_source",
         "notify",
         "presence",
         "pull",
@@ -73,11 +79,15 @@ TOP = frozenset(
         "serving",
         "settings",
         "settings_checks",
+        "settings_checks_models",
         "settings_embedding",
         "settings_load",
         "settings_machine",
         "settings_model",
         "settings_model_file",
+        "settings_registry",
+        "settings_served",
+        "settings_several",
         "settings_slices",
         "settings_table",
         "settings_values",
@@ -85,7 +95,16 @@ TOP = frozenset(
     }
 )
 TOP_PACKAGES = frozenset(
-    {"annotated_types", "fastapi", "pydantic", "pydantic_core", "pydantic_settings", "uvicorn"}
+    {
+        "annotated_types",
+        "fastapi",
+        "msgspec",
+        "pydantic",
+        "pydantic_core",
+        "pydantic_settings",
+        "uvicorn",
+        "yaml",
+    }
 )
 
 # Standard modules that only some parts use, or none.
