@@ -62,6 +62,7 @@ PARTS = {
 TOP = frozenset(
     {
         "__main__",
+        "application",
         "assemble",
         "cli",
         "interface_doc",

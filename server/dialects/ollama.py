@@ -32,6 +32,7 @@ from server.dialects.ollama_messages import to_messages, to_tools, with_pictures
 from server.dialects.ollama_options import read_options
 from server.dialects.ollama_reply import (
     MEDIA_TYPE,
+    PING,
     Clock,
     Endpoint,
     OllamaReply,
@@ -69,8 +70,9 @@ def to_load_reply(body: OllamaChatBody | OllamaGenerateBody, asked: Asked) -> by
 
 def to_chat_call(body: OllamaChatBody, asked: Asked, rules: Rules) -> Call:
     """Errors: ServerError invalid, `param` naming the field."""
-    messages = to_messages(body.messages or (), asked.model, vision=asked.vision)
-    prompt = Conversation(messages=messages, tools=to_tools(body.tools))
+    tools = to_tools(body.tools)
+    messages = to_messages(body.messages or (), asked.model, tools, vision=asked.vision)
+    prompt = Conversation(messages=messages, tools=tools)
     return _call(body, prompt, asked, rules)
 
 
@@ -137,7 +139,7 @@ def _call(
         reply=OllamaReply(style),
         unknown=(*unknown, *options.unknown),
         media_type=MEDIA_TYPE,
-        ping=None,
+        ping=PING,
     )
 
 

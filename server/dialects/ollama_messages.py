@@ -22,16 +22,22 @@ from server.dialects.openai_chat_messages import check_function_name
 from server.dialects.openai_chat_tools import MAX_TOOLS
 from server.dialects.pictures import data_url, picture, user_message
 
+# The function whose result it is, where nobody says.
+UNNAMED_TOOL = "tool"
 ROLES = "system, developer, user, assistant, or tool"
 
 
 def to_messages(
-    messages: Sequence[OllamaMessage], model: str, *, vision: bool = False
+    messages: Sequence[OllamaMessage],
+    model: str,
+    tools: Sequence[Tool] = (),
+    *,
+    vision: bool = False,
 ) -> tuple[Message, ...]:
-    """Core messages in order; pictures are for models with `vision`. Errors: ServerError
-    invalid.
+    """Core messages in order; `tools` are those that are offered now, pictures are for models with
+    `vision`. Errors: ServerError invalid.
     """
-    transcript = _Transcript(model, vision)
+    transcript = _Transcript(model, tools, vision)
     return tuple(
         transcript.read(message, f"messages[{index}]") for index, message in enumerate(messages)
     )
@@ -78,8 +84,9 @@ def with_pictures(text: str, images: Sequence[Any], path: str) -> UserMessage:
 class _Transcript:
     """The calls of earlier messages, by id, and those that no result has answered, in order."""
 
-    def __init__(self, model: str, vision: bool) -> None:
+    def __init__(self, model: str, tools: Sequence[Tool], vision: bool) -> None:
         self._model = model
+        self._offered = [tool.name for tool in tools]
         self._vision = vision
         self._names: dict[str, str] = {}
         self._open: list[str] = []
@@ -126,15 +133,22 @@ class _Transcript:
         return ToolCall(id=call_id, name=name, arguments=arguments)
 
     def _result(self, message: OllamaMessage, path: str) -> ToolResult:
+        text = message.content or ""
         call_id = self._answered(message)
         if call_id is None:
-            raise refused(
-                f"the tool result in {path} answers no call of an earlier assistant message", path
-            )
+            # LiteLLM leaves calls out, and Ollama does not mind.
+            return ToolResult(call_id="", name=self._guessed(message, path), text=text)
         if call_id in self._open:
             self._open.remove(call_id)
-        name = self._names[call_id]
-        return ToolResult(call_id=call_id, name=name, text=message.content or "")
+        return ToolResult(call_id=call_id, name=self._names[call_id], text=text)
+
+    def _guessed(self, message: OllamaMessage, path: str) -> str:
+        """The function that a result without a call is of."""
+        named = message.tool_name or message.name
+        if named:
+            check_function_name(named, f"{path}.tool_name")
+            return named
+        return self._offered[0] if len(self._offered) == 1 else UNNAMED_TOOL
 
     def _answered(self, message: OllamaMessage) -> str | None:
         """The call that a result answers: by its id, else the first open one of its name, else the
