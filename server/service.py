@@ -9,7 +9,6 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 
 import uvicorn
 
@@ -24,7 +23,9 @@ from server.serving import LAST_WORDS_S, DrainingServer
 from server.settings import Settings
 from server.settings_checks import loopback
 from server.settings_model_file import bundled_model
+from server.settings_registry import ModelOrigin
 from server.settings_served import served
+from server.settings_upstream_source import UpstreamSource
 
 # Clients keep idle connections for 5 s or more, nginx for 60 s; one that the server closes at that
 # very moment is a failed request to them. With more patience than theirs it never closes first.
@@ -160,10 +161,13 @@ def _model(settings: Settings) -> str:
     assert default is not None
     others = [each.name for each in models.listings if each is not default]
     more = f"; also {', '.join(others)}" if others else ""
-    return f"{default.name}: {_place(settings, default.origin.model)}{more}"
+    return f"{default.name}: {_place(settings, default.origin)}{more}"
 
 
-def _place(settings: Settings, model: Path | Reference) -> str:
+def _place(settings: Settings, origin: ModelOrigin) -> str:
+    if isinstance(origin, UpstreamSource):
+        return f"answered by {origin.base_url}"
+    model = origin.model
     if isinstance(model, Reference):
         return f"{model}, in {settings.download_folder}"
     if model == bundled_model():

@@ -11,7 +11,9 @@ from server.auth.keys import KeyTable
 from server.settings_embedding import EmbeddingSettings
 from server.settings_model import ModelSettings
 from server.settings_registry import DEVICE_LAYERS
+from server.settings_responses import ResponsesSettings
 from server.settings_several import SeveralSettings
+from server.settings_upstream import UpstreamSettings
 from server.settings_values import (
     AUTO_BYTES,
     AllowedOrigins,
@@ -37,7 +39,14 @@ from server.settings_values import (
 MIB = 1024 * 1024
 
 
-class Settings(SeveralSettings, EmbeddingSettings, ModelSettings, BaseSettings):
+class Settings(
+    ResponsesSettings,
+    UpstreamSettings,
+    SeveralSettings,
+    EmbeddingSettings,
+    ModelSettings,
+    BaseSettings,
+):
     """All settings, checked. Built from its arguments alone: it never looks at the environment."""
 
     model_config = SettingsConfigDict(
@@ -193,17 +202,6 @@ class Settings(SeveralSettings, EmbeddingSettings, ModelSettings, BaseSettings):
     )
     strict_params: bool = setting(
         False, "Refuse request fields that this server does not know, instead of ignoring them."
-    )
-
-    # --- responses that clients may retrieve and go on from
-    responses_store_count: int = setting(
-        1000, "Responses (/v1/responses) that are kept in memory; 0: none.", ge=0
-    )
-    responses_store_bytes: Bytes = setting(
-        Size(64 * MIB), "Memory for these responses, like 64MiB; 0: none."
-    )
-    responses_store_seconds: float = setting(
-        86400.0, "How long such a response is kept.", ge=0, allow_inf_nan=False
     )
 
     # --- who may ask

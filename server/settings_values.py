@@ -159,6 +159,7 @@ def read_seconds(text: str) -> Seconds:
         ) from None
 
 
+@dataclass(frozen=True, slots=True)
 class Proxies:
     """Addresses, as networks of one, and networks."""
 

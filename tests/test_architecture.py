@@ -87,10 +87,13 @@ TOP = frozenset(
         "settings_model",
         "settings_model_file",
         "settings_registry",
+        "settings_responses",
         "settings_served",
         "settings_several",
         "settings_slices",
         "settings_table",
+        "settings_upstream",
+        "settings_upstream_source",
         "settings_values",
         "supply",
     }
@@ -116,9 +119,10 @@ RESERVED = {
     "hmac": {"auth"},
     "argparse": {"cli", "worker.main"},
 }
-# Who may look at the environment: the settings; the log and notify, for what systemd says; the
-# engines, to hand it on to the processes that they start.
-ENVIRONMENT_READERS = {"settings_load", "logs", "notify", "engines"}
+# Who may look at the environment: the settings, also for keys that a list names by their variable;
+# the log and notify, for what systemd says; the engines, to hand it on to the processes that they
+# start.
+ENVIRONMENT_READERS = {"settings_load", "settings_upstream_source", "logs", "notify", "engines"}
 PRINTERS = {"cli"}
 
 

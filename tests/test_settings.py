@@ -90,6 +90,11 @@ GOOD = [
     ("MODEL_KEEP_ALIVE", "1h30m", Seconds(5400.0)),
     ("MODEL_KEEP_ALIVE", "-1", Seconds(-1.0)),
     ("MODEL_LOAD_SECONDS", "60", 60.0),
+    ("BASE_URL", "https://oss.example", "https://oss.example"),
+    ("BASE_URL_KEY", " sk-1 ", SecretStr("sk-1")),
+    ("VERCEL_MINIMAL_API_URL", "https://a.example/api/chat", "https://a.example/api/chat"),
+    ("VERCEL_SESSION_PREFIX", "shop", "shop"),
+    ("UPSTREAM_TIMEOUT_SECONDS", "5", 5.0),
     ("MAX_INPUT_TOKENS", "4096", 4096),
     ("MAX_INPUT_TOKENS", "", None),
     ("MAX_OUTPUT_TOKENS", " 256 ", 256),
@@ -176,6 +181,13 @@ BAD = [
     ("MAX_MODEL_WORKERS", "0", '"0" is not a whole number of at least 1; set MAX_MODEL_WORKERS=2'),
     ("MODEL_KEEP_ALIVE", "long", '"long" is not a duration; write seconds, or 5m, or -1 for ever'),
     ("MODEL_LOAD_SECONDS", "0", '"0" is not a number above 0; set MODEL_LOAD_SECONDS=300'),
+    ("BASE_URL", "oss.example", '"oss.example" is not a URL; set BASE_URL=https://'),
+    ("BASE_URL_KEY", "sk secret", "this is no token: it has spaces or foreign letters; copy it"),
+    ("VERCEL_MINIMAL_API_URL", "https://a?b", '"https://a?b" is not a URL; set VERCEL_MIN'),
+    ("VERCEL_SESSION_PREFIX", "my shop", '"my shop" is not a word; set VERCEL_SESSION_PREFIX=shop'),
+    ("OLLAMA_BASE_URL", "http://a", "no model of that server is named; set OLLAMA_UPSTREAM_MODELS"),
+    ("OLLAMA_UPSTREAM_MODELS", "a", "nobody says where that server is; set OLLAMA_BASE_URL=http"),
+    ("UPSTREAM_TIMEOUT_SECONDS", "0", '"0" is not a number above 0; set UPSTREAM_TIMEOUT_SEC'),
     ("PREFIX_CACHE_RAM", "-1", '"-1" is not a number of bytes; write it like 512MiB or 4GiB'),
     ("PREFIX_CACHE_RAM", "1.5GiB", '"1.5GiB" is not a number of bytes'),
     ("PREFIX_CACHE_DIR", __file__, f"{__file__} is not a folder; name one, or set"),
@@ -255,6 +267,8 @@ def test_every_variable_is_in_both_tables():
     # What these read are files; they have tests of their own.
     read_files = {"MODEL_PATH", "EMBEDDING_MODEL_PATH", "API_KEYS", "API_KEYS_FILE"}
     read_files |= {"MODEL_REGISTRY_PATH", "MODEL_ALLOW_LIST"}
+    # Neither makes sense without the other.
+    read_files |= {"OLLAMA_BASE_URL", "OLLAMA_UPSTREAM_MODELS"}
     assert {variable for variable, _, _ in GOOD} == names - read_files
     assert {variable for variable, _, _ in BAD} == names
 
