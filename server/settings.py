@@ -32,11 +32,8 @@ from server.settings_values import (
     SizeOrAuto,
     Speculation,
     TrustedProxies,
-    UnknownModel,
     setting,
 )
-
-MIB = 1024 * 1024
 
 
 class Settings(
@@ -64,18 +61,6 @@ class Settings(
         "The name that the model answers to.",
         pattern=r"^\S+$",
         expected="a name without spaces",
-    )
-    default_model: str | None = setting(
-        None,
-        "The name that a request without a model gets; unset: MODEL_NAME.",
-        example="gpt-oss-20b",
-        pattern=r"^\S+$",
-        expected="a name without spaces",
-    )
-    unknown_model: UnknownModel = setting(
-        "refuse",
-        "What a request gets that names a model which is not served: refuse (404) or default (the"
-        " default model, whose name the answer then tells).",
     )
     context_length: int = setting(
         8192,
@@ -169,7 +154,7 @@ class Settings(
     request_timeout_seconds: float = setting(
         1800.0, "A request that takes longer ends with an error.", gt=0, allow_inf_nan=False
     )
-    max_body_bytes: int = setting(32 * MIB, "Largest request body in bytes.", ge=1024)
+    max_body_bytes: int = setting(32 << 20, "Largest request body in bytes.", ge=1024)
     default_temperature: float = setting(1.0, "Temperature of requests that name none.", ge=0, le=5)
     default_top_p: float = setting(1.0, "top_p of requests that name none.", gt=0, le=1)
     default_top_k: int = setting(0, "top_k of requests that name none; 0: off.", ge=0)
