@@ -261,6 +261,14 @@ class Settings(EmbeddingSettings, ModelSettings, BaseSettings):
         ge=0,
         allow_inf_nan=False,
     )
+    plain_ping_seconds: float = setting(
+        0.0,
+        "An answer that is not streamed and takes longer is begun with status 200, and a space"
+        " every so often, so that no proxy cuts it; 0: never.",
+        example=30,
+        ge=0,
+        allow_inf_nan=False,
+    )
     shutdown_timeout_seconds: int = setting(
         30, "How long running answers may go on after the server was told to stop.", ge=0
     )

@@ -3,6 +3,7 @@
 import os
 import queue
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -80,6 +81,11 @@ class Proxy:
     @property
     def plain_url(self) -> str:
         return f"http://{HOST}:{self.plain_port}"
+
+    def reload(self) -> None:
+        """Have nginx read its configuration again; returns when it has."""
+        self._process.send_signal(signal.SIGHUP)
+        self._wait_for(READY[self.kind])
 
     def stop(self) -> None:
         self._process.terminate()
