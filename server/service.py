@@ -6,7 +6,7 @@ Knows sockets and processes, not what the application does.
 import errno
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -14,10 +14,10 @@ import uvicorn
 
 from server import __version__, logs, notify
 from server.api.ollama_door import OllamaDoor
+from server.application import create_app
 from server.hub.reference import Reference
 from server.life import Life
 from server.listeners import Listeners
-from server.main import create_app
 from server.notify import Systemd
 from server.serving import LAST_WORDS_S, DrainingServer
 from server.settings import Settings
@@ -40,9 +40,10 @@ def run(settings: Settings, announce: Callable[[str], None]) -> int:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     systemd = notify.from_environment()
     listeners = _listeners(settings, systemd)
-    ports = [port_of(listener) for listener in listeners]
+    ports = {name: port_of(listener) for name, listener in listeners.items()}
+    ollama_port = ports.get("OLLAMA_PORT")
     application = create_app(settings)
-    app = OllamaDoor(application, ports[1]) if len(ports) > 1 else application
+    app = application if ollama_port is None else OllamaDoor(application, ollama_port)
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -55,7 +56,9 @@ def run(settings: Settings, announce: Callable[[str], None]) -> int:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=int(LAST_WORDS_S),
     )
-    life = Life(settings, application, systemd, lambda: announce(banner(settings, *ports)))
+    extra_ports = [port for name, port in ports.items() if name.startswith("EXTRA_PORTS")]
+    text = banner(settings, ports["PORT"], ollama_port, extra_ports)
+    life = Life(settings, application, systemd, lambda: announce(text))
     server = DrainingServer(
         config,
         life.occasions(),
@@ -66,19 +69,22 @@ def run(settings: Settings, announce: Callable[[str], None]) -> int:
     # the end that was asked for, not a death.
     signal.signal(signal.SIGTERM, _leave)
     with suppress(KeyboardInterrupt):
-        server.run(sockets=listeners)
+        server.run(sockets=list(listeners.values()))
     return 0 if server.started and not life.failed else 1
 
 
-def _listeners(settings: Settings, systemd: Systemd) -> list[socket.socket]:
+def _listeners(settings: Settings, systemd: Systemd) -> dict[str, socket.socket]:
+    """The sockets by name: the variable that gave the port, and for one of many the port too."""
     wanted = {"PORT": settings.port}
+    wanted |= {f"EXTRA_PORTS.{port}": port for port in settings.further_ports}
     if settings.ollama_port is not None:
         wanted["OLLAMA_PORT"] = settings.ollama_port
     listeners = Listeners(systemd)
-    found = [
-        listeners.get(name, settings.host, port, partial(listen, settings.host, port, name))
+    host = settings.host
+    found = {
+        name: listeners.get(name, host, port, partial(listen, host, port, name.split(".")[0]))
         for name, port in wanted.items()
-    ]
+    }
     listeners.settle()
     return found
 
@@ -107,7 +113,9 @@ def port_of(listener: socket.socket) -> int:
     return port
 
 
-def banner(settings: Settings, port: int, ollama_port: int | None = None) -> str:
+def banner(
+    settings: Settings, port: int, ollama_port: int | None = None, extra_ports: Sequence[int] = ()
+) -> str:
     """What an operator wants to see first, a line each."""
     url = f"http://{_authority(settings.host, port)}"
     lines = {
@@ -116,6 +124,9 @@ def banner(settings: Settings, port: int, ollama_port: int | None = None) -> str
         "keys": _keys(settings),
         "docs": f"{url}/docs",
     }
+    if extra_ports:
+        also = (f"http://{_authority(settings.host, each)}" for each in extra_ports)
+        lines["also at"] = ", ".join(also)
     if ollama_port is not None:
         lines["Ollama"] = f"http://{_authority(settings.host, ollama_port)}"
     head = f"gpt-api {__version__} listens on {settings.host} port {port}"

@@ -15,6 +15,7 @@ from server.settings_values import (
     AllowedOrigins,
     Bytes,
     DefaultEffort,
+    ExtraPorts,
     Folder,
     GpuLayers,
     HealthWord,
@@ -27,7 +28,6 @@ from server.settings_values import (
     SizeOrAuto,
     Speculation,
     TrustedProxies,
-    UnknownModel,
     setting,
 )
 
@@ -46,25 +46,7 @@ class Settings(EmbeddingSettings, ModelSettings, BaseSettings):
         protected_namespaces=(),
     )
 
-    # --- the model; which one it is: ModelSettings
-    model_name: str = setting(
-        "gpt-oss-20b",
-        "The name that the model answers to.",
-        pattern=r"^\S+$",
-        expected="a name without spaces",
-    )
-    default_model: str | None = setting(
-        None,
-        "The name that a request without a model gets; unset: MODEL_NAME.",
-        example="gpt-oss-20b",
-        pattern=r"^\S+$",
-        expected="a name without spaces",
-    )
-    unknown_model: UnknownModel = setting(
-        "refuse",
-        "What a request gets that names a model which is not served: refuse (404) or default (the"
-        " default model, whose name the answer then tells).",
-    )
+    # --- how the model is run; which one it is: ModelSettings
     context_length: int = setting(
         8192,
         "Tokens that one request may use, prompt and answer together; at most what the model was"
@@ -225,6 +207,11 @@ class Settings(EmbeddingSettings, ModelSettings, BaseSettings):
         expected="an address or host name",
     )
     port: int = setting(8000, "The port to listen on; 0: any free one.", ge=0, le=65535)
+    extra_ports: ExtraPorts | None = setting(
+        None,
+        "Further ports on which the same is served, with commas between them; unset: none.",
+        example="8080",
+    )
     ollama_port: int | None = setting(
         None,
         "A second port for Ollama's clients, with its interface and /v1 alone; 0: any free one.",
@@ -290,3 +277,9 @@ class Settings(EmbeddingSettings, ModelSettings, BaseSettings):
         """The keys of the variable and of the file."""
         from_file = self.api_keys_file.table if self.api_keys_file else ()
         return KeyTable([*self.api_keys, *from_file])
+
+    @property
+    def further_ports(self) -> tuple[int, ...]:
+        """Of the extra ports those that are not PORT already."""
+        extra = self.extra_ports.numbers if self.extra_ports else ()
+        return tuple(port for port in extra if port != self.port or not port)

@@ -154,9 +154,11 @@ def _same_name(settings: Settings) -> str | None:
 
 
 def _one_port_twice(settings: Settings) -> str | None:
-    if settings.ollama_port != settings.port or not settings.port:
+    port = settings.ollama_port
+    if not port or port not in (settings.port, *settings.further_ports):
         return None
-    return f"{settings.port} is PORT already; set OLLAMA_PORT=11434, or leave it out"
+    other = "PORT already" if port == settings.port else "one of EXTRA_PORTS"
+    return f"{port} is {other}; set OLLAMA_PORT=11434, or leave it out"
 
 
 # The variables that a check reads, the one to blame first.
@@ -167,5 +169,5 @@ CHECKS: tuple[tuple[tuple[str, ...], Callable[[Settings], str | None]], ...] = (
     (("API_KEYS", "API_KEYS_FILE"), _same_key),
     (("DEFAULT_MODEL", "MODEL_NAME"), _unknown_default),
     (("EMBEDDING_MODEL_NAME", "MODEL_NAME"), _same_name),
-    (("OLLAMA_PORT", "PORT"), _one_port_twice),
+    (("OLLAMA_PORT", "PORT", "EXTRA_PORTS"), _one_port_twice),
 )

@@ -1,4 +1,5 @@
-"""The settings that say which model is served and where it comes from: the first ones of Settings.
+"""The settings that say which model is served, whence it comes and what it is called: the first ones
+of Settings.
 
 What the files and names in them mean is read elsewhere; nothing is downloaded here.
 """
@@ -9,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from server.hub.reference import Reference
 from server.settings_model_file import DOWNLOADS, bundled_model
-from server.settings_values import ModelsFolder, ModelSource, Token, setting
+from server.settings_values import ModelsFolder, ModelSource, Token, UnknownModel, setting
 
 
 class ModelSettings(BaseModel):
@@ -43,6 +44,24 @@ class ModelSettings(BaseModel):
         " login, if any.",
         example="hf_your_token",
         secret=True,
+    )
+    model_name: str = setting(
+        "gpt-oss-20b",
+        "The name that the model answers to.",
+        pattern=r"^\S+$",
+        expected="a name without spaces",
+    )
+    default_model: str | None = setting(
+        None,
+        "The name that a request without a model gets; unset: MODEL_NAME.",
+        example="gpt-oss-20b",
+        pattern=r"^\S+$",
+        expected="a name without spaces",
+    )
+    unknown_model: UnknownModel = setting(
+        "refuse",
+        "What a request gets that names a model which is not served: refuse (404) or default (the"
+        " default model, whose name the answer then tells).",
     )
 
     @property

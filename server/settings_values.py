@@ -22,6 +22,7 @@ from server.settings_model_file import find_or_name
 # What ModelOptions.gpu_layers means by them.
 GPU_LAYERS = {"auto": -2, "all": -1, "-1": -1}
 AUTO_BYTES = -1
+MOST_PORTS = 8
 _UNITS = {"GiB": 1 << 30, "MiB": 1 << 20, "KiB": 1 << 10, "": 1}
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/,*]+")
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
@@ -149,6 +150,28 @@ def _network(text: str) -> Network:
         ) from None
 
 
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Ports to listen on, each once; 0: any free one."""
+
+    numbers: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return ",".join(map(str, self.numbers))
+
+
+def read_ports(text: str) -> Ports:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    for part in parts:
+        if not (part.isascii() and part.isdigit() and len(part) <= 5 and int(part) <= 65535):
+            raise ValueError(
+                f'"{part[:100]}" is not a port between 0 and 65535; write 8080, with commas between'
+            )
+    if len(numbers := tuple(dict.fromkeys(map(int, parts)))) > MOST_PORTS:
+        raise ValueError(f"these are {len(numbers)} ports, more than {MOST_PORTS}; leave some out")
+    return Ports(numbers)
+
+
 def read_models_folder(text: str) -> Path:
     path = Path(os.path.expanduser(text.strip())).absolute()
     if path.exists() and not path.is_dir():
@@ -187,5 +210,6 @@ Folder: TypeAlias = Annotated[Path, _from_text(read_folder)]
 HealthWord: TypeAlias = Annotated[Literal["ok", "healthy"], _from_text(_lower)]
 UnknownModel: TypeAlias = Annotated[Literal["refuse", "default"], _from_text(_lower)]
 TrustedProxies: TypeAlias = Annotated[Proxies, _from_text(read_proxies)]
+ExtraPorts: TypeAlias = Annotated[Ports, _from_text(read_ports)]
 AllowedOrigins: TypeAlias = Annotated[Origins, _from_text(read_origins)]
 DefaultEffort: TypeAlias = Annotated[Literal["low", "medium", "high"], _from_text(_lower)]

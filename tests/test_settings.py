@@ -25,7 +25,7 @@ from server.settings_slices import (
     sampling,
 )
 from server.settings_table import shown
-from server.settings_values import Origins, Proxies, Size
+from server.settings_values import Origins, Ports, Proxies, Size
 from server.worker.embedding.messages import EmbedderOptions
 from server.worker.messages import PrefixOptions
 
@@ -106,6 +106,9 @@ GOOD = [
     ("HOST", "::1", "::1"),
     ("PORT", "0", 0),
     ("PORT", "65535", 65535),
+    ("EXTRA_PORTS", "8080", Ports((8080,))),
+    ("EXTRA_PORTS", " 8080, 3000,8080,, 0", Ports((8080, 3000, 0))),
+    ("EXTRA_PORTS", "", None),
     ("OLLAMA_PORT", "11434", 11434),
     ("ROOT_PATH", "/gpt/api", "/gpt/api"),
     (
@@ -191,6 +194,10 @@ BAD = [
     ("HOST", "0.0.0.0", "0.0.0.0 can be reached from other machines, and there are no keys"),
     ("PORT", "abc", '"abc" is not a whole number between 0 and 65535; set PORT=8000'),
     ("PORT", "65536", '"65536" is not a whole number between 0 and 65535; set PORT=8000'),
+    ("EXTRA_PORTS", "8080;3000", '"8080;3000" is not a port between 0 and 65535; write 8080'),
+    ("EXTRA_PORTS", "65536", '"65536" is not a port between 0 and 65535'),
+    ("EXTRA_PORTS", "9" * 99, f'"{"9" * 99}" is not a port'),
+    ("EXTRA_PORTS", "1,2,3,4,5,6,7,8,9", "these are 9 ports, more than 8; leave some out"),
     ("OLLAMA_PORT", "-1", '"-1" is not a whole number between 0 and 65535; set OLLAMA_PORT=11434'),
     ("OLLAMA_PORT", "8000", "8000 is PORT already; set OLLAMA_PORT=11434, or leave it out"),
     ("TRUSTED_PROXIES", "127.0.0.1,*", '"*" is not an address or a network; write 127.0.0.1 or'),
@@ -233,6 +240,21 @@ def test_every_variable_is_in_both_tables():
     read_files = {"MODEL_PATH", "EMBEDDING_MODEL_PATH", "API_KEYS", "API_KEYS_FILE"}
     assert {variable for variable, _, _ in GOOD} == names - read_files
     assert {variable for variable, _, _ in BAD} == names
+
+
+def test_an_extra_port_may_be_the_port_itself(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("EXTRA_PORTS", "8080,3000")
+    assert load().further_ports == (8080, 3000)
+    monkeypatch.setenv("PORT", "8080")
+    assert load().further_ports == (3000,)
+    assert shown(load().extra_ports) == "8080,3000"
+
+
+def test_an_extra_port_is_not_ollamas(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("EXTRA_PORTS", "8080,11434")
+    monkeypatch.setenv("OLLAMA_PORT", "11434")
+    with pytest.raises(SettingsError, match=r"^OLLAMA_PORT: 11434 is one of EXTRA_PORTS; set"):
+        load()
 
 
 def test_all_problems_are_listed(monkeypatch: pytest.MonkeyPatch):
