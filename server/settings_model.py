@@ -1,4 +1,4 @@
-"""The settings that say which model is served, whence it comes and what it is called: the first ones
+"""The settings that say which model is served, where it is and what it is called: the first ones
 of Settings.
 
 What the files and names in them mean is read elsewhere; nothing is downloaded here.
