@@ -137,6 +137,7 @@ def api_options(settings: Settings) -> ApiOptions:
         version=__version__,
         max_body_bytes=settings.max_body_bytes,
         ping_seconds=settings.sse_ping_seconds,
+        plain_ping_seconds=settings.plain_ping_seconds,
         drain_seconds=settings.shutdown_timeout_seconds,
         effort_default=settings.reasoning_effort_default,
         output_tokens_limit=settings.output_tokens_limit,
