@@ -179,6 +179,9 @@ class Settings(
         False,
         "Ask the prompts of /v1/completions as a user's messages instead of writing on after them.",
     )
+    ollama_truncate: bool = setting(
+        True, "Leave out the oldest messages of Ollama chats that are too long; 0: refuse them."
+    )
     strict_params: bool = setting(
         False, "Refuse request fields that this server does not know, instead of ignoring them."
     )

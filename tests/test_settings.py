@@ -571,10 +571,14 @@ def test_api_gets_its_slice():
     assert (options.max_body_bytes, options.output_tokens_limit) == (5000, 9)
     assert (options.strict_params, options.reasoning_alias) == (True, True)
     settings = Settings(
-        completions_as_chat=True, health_status_text="healthy", cors_allow_origins="https://a.b"
+        completions_as_chat=True,
+        ollama_truncate=False,
+        health_status_text="healthy",
+        cors_allow_origins="https://a.b",
     )
     options = api_options(settings)
     assert (options.completions_as_chat, options.health_text) == (True, "healthy")
+    assert not options.ollama_truncate
     assert options.cors_origins == ("https://a.b",)
     assert options.version == __version__
     assert api_options(Settings()) == ApiOptions(version=__version__)

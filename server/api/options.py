@@ -33,6 +33,7 @@ class ApiOptions:
     strict_params: bool = False
     reasoning_alias: bool = True
     completions_as_chat: bool = False
+    ollama_truncate: bool = True
 
     # The word of a service that can answer, and the pages of other origins that may ask it.
     health_text: HealthText = "ok"
