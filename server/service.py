@@ -22,6 +22,10 @@ from server.notify import Systemd
 from server.serving import LAST_WORDS_S, DrainingServer
 from server.settings import Settings
 from server.settings_checks import loopback
+from server.settings_model_file import bundled_model
+from server.settings_registry import ModelOrigin
+from server.settings_served import served
+from server.settings_upstream_source import UpstreamSource
 
 # Clients keep idle connections for 5 s or more, nginx for 60 s; one that the server closes at that
 # very moment is a failed request to them. With more patience than theirs it never closes first.
@@ -152,14 +156,23 @@ def _authority(host: str, port: int) -> str:
 
 
 def _model(settings: Settings) -> str:
-    if settings.demonstration:
-        return (
-            f"{settings.model_name}: the bundled demonstration model, which knows nothing;"
-            " set MODEL_PATH to a real one"
-        )
-    if isinstance(settings.model_path, Reference):
-        return f"{settings.model_name}: {settings.model_path}, in {settings.download_folder}"
-    return f"{settings.model_name}: {settings.model_file}"
+    models = served(settings)
+    default = models.default_listing
+    assert default is not None
+    others = [each.name for each in models.listings if each is not default]
+    more = f"; also {', '.join(others)}" if others else ""
+    return f"{default.name}: {_place(settings, default.origin)}{more}"
+
+
+def _place(settings: Settings, origin: ModelOrigin) -> str:
+    if isinstance(origin, UpstreamSource):
+        return f"answered by {origin.base_url}"
+    model = origin.model
+    if isinstance(model, Reference):
+        return f"{model}, in {settings.download_folder}"
+    if model == bundled_model():
+        return "the bundled demonstration model, which knows nothing; set MODEL_PATH to a real one"
+    return str(model)
 
 
 def _keys(settings: Settings) -> str:

@@ -113,7 +113,8 @@ class GenerationRequest:
     model cannot end its answer. `output` None: free text. `logprobs` None: none wanted; n: the
     chosen token's and the n likeliest of each visible token. `stop` strings end the answer when
     they appear in its visible text and are not part of it. `owner` tells apart those who must not
-    learn of each other's prompts, by time or by cached tokens.
+    learn of each other's prompts, by time or by cached tokens. `keep_alive_s`: how long a model
+    that comes and goes stays after this answer, negative: for ever; None: as before.
     """
 
     id: str
@@ -129,6 +130,7 @@ class GenerationRequest:
     stop: tuple[str, ...] = ()
     sampling: Sampling = field(default_factory=Sampling)
     logprobs: int | None = None
+    keep_alive_s: float | None = None
 
     @property
     def conversation(self) -> Conversation:

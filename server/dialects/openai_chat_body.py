@@ -75,7 +75,7 @@ class Wire(BaseModel):
 
 
 class PictureAddress(Wire):
-    url: str
+    url: str | None = None
     detail: str | None = None
 
 

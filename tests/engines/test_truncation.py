@@ -1,6 +1,7 @@
 """What is left out of a conversation that is too long, and what never is."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -111,7 +112,7 @@ def test_the_cut_stays_where_it_is_while_a_conversation_grows() -> None:
         assert len(found.prompt.tokens) <= limit
         if found.left_out:
             firsts.append(found.request.conversation.messages[1])
-    moves = sum(one != other for one, other in zip(firsts, firsts[1:], strict=False))
+    moves = sum(one != other for one, other in pairwise(firsts))
     grown = len(render(asked(*turns)).tokens)
     # Once a quarter, and once more where the messages do not end at one.
     assert moves <= 2 * grown // (limit // ROUNDING)
