@@ -1,5 +1,7 @@
 """GET /v1/models: what is served."""
 
+from dataclasses import replace
+
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
@@ -42,10 +44,9 @@ async def describe_model(request: Request, name: str) -> Response:
 
 
 def _listed(name: str, entry: Entry | EmbedderEntry) -> ListedModel:
-    return ListedModel(
-        id=name,
-        served_name=entry.name,
-        created=entry.created,
-        card=entry.engine.card(),
-        capabilities=("chat",) if isinstance(entry, Entry) else ("embeddings",),
-    )
+    card = entry.engine.card()
+    listed = ListedModel(id=name, served_name=entry.name, created=entry.created, card=card)
+    if isinstance(entry, EmbedderEntry):
+        return replace(listed, capabilities=("embeddings",))
+    sees = ("vision",) if entry.vision else ()
+    return replace(listed, capabilities=("chat", *sees), owner=entry.owner)

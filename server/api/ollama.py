@@ -24,7 +24,7 @@ from server.dialects.ollama_body import (
 from server.dialects.ollama_errors import lacks, model_missing, refused
 from server.dialects.ollama_fields import read_request
 from server.dialects.ollama_models import OllamaModel
-from server.registry import EmbedderEntry, Entry, Resolved, ResolvedEmbedder
+from server.registry import OURS, EmbedderEntry, Entry, Resolved, ResolvedEmbedder
 
 log = logging.getLogger(__name__)
 router = APIRouter(prefix="/api", tags=["ollama"])
@@ -158,18 +158,28 @@ def listed(request: Request, *, loaded: bool = False) -> list[OllamaModel]:
         _model(name, entry)
         for entry in service(request).registry.served()
         for name in ollama_models.listed_names(entry.name, entry.aliases)
-        if not loaded or entry.engine.status().state == "ready"
+        if not loaded or _in_memory(entry)
     ]
 
 
+def _in_memory(entry: Entry | EmbedderEntry) -> bool:
+    return entry.engine.status().state == "ready" and _runs_here(entry)
+
+
+def _runs_here(entry: Entry | EmbedderEntry) -> bool:
+    return isinstance(entry, EmbedderEntry) or entry.owner == OURS
+
+
 def _model(name: str, entry: Entry | EmbedderEntry) -> OllamaModel:
-    writes = isinstance(entry, Entry)
+    capabilities = ollama_models.EMBEDDING
+    if isinstance(entry, Entry):
+        capabilities = ollama_models.CAPABILITIES + (("vision",) if entry.vision else ())
     return OllamaModel(
         name=name,
         served_name=entry.name,
         created=entry.created,
         card=entry.engine.card(),
-        capabilities=ollama_models.CAPABILITIES if writes else ollama_models.EMBEDDING,
+        capabilities=capabilities,
     )
 
 

@@ -63,7 +63,11 @@ def _overview(request: Request) -> Overview:
         detail=status.detail,
         models=[
             ListedModel(
-                id=name, served_name=entry.name, created=entry.created, card=entry.engine.card()
+                id=name,
+                served_name=entry.name,
+                created=entry.created,
+                card=entry.engine.card(),
+                owner=entry.owner,
             )
             for entry in registry.entries()
             for name in entry.told_names

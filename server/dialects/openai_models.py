@@ -17,7 +17,7 @@ DEMONSTRATION_NOTE = (
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedModel:
     """A model under the name it is listed by. `card` is None until the model was loaded;
-    `capabilities` are what it may be asked for.
+    `capabilities` are what it may be asked for; `owner` runs it.
     """
 
     id: str
@@ -25,6 +25,7 @@ class ListedModel:
     created: int
     card: ModelCard | None
     capabilities: tuple[str, ...] = ("chat",)
+    owner: str = "gpt-api"
 
 
 def model_body(model: ListedModel) -> bytes:
@@ -42,18 +43,20 @@ def _model_object(model: ListedModel) -> dict[str, Any]:
         "id": model.id,
         "object": "model",
         "created": model.created,
-        "owned_by": "gpt-api",
+        "owned_by": model.owner,
         "root": model.served_name,
         "capabilities": model.capabilities,
     }
     if model.card is not None:
-        listed["context_length"] = model.card.context_length
+        if model.card.context_length:
+            listed["context_length"] = model.card.context_length
         listed["meta"] = _meta(model.card)
     return listed
 
 
 def _meta(card: ModelCard) -> dict[str, Any]:
-    meta: dict[str, Any] = {
+    """What is known of it."""
+    facts: dict[str, Any] = {
         "architecture": card.architecture,
         "description": card.description,
         "context_length": card.context_length,
@@ -64,6 +67,7 @@ def _meta(card: ModelCard) -> dict[str, Any]:
         "slots": card.slots,
         "demonstration": card.demonstration,
     }
+    meta = {name: value for name, value in facts.items() if value or value is False}
     if card.embedding_length:
         meta["embedding_length"] = card.embedding_length
     meta |= card.extra
