@@ -20,8 +20,9 @@ OLLAMA_VERSION = "0.33.0"
 GREETING = "Ollama is running"
 LATEST = ":latest"
 CAPABILITIES = ("completion", "tools", "thinking")
+COMPLETION = ("completion",)
 EMBEDDING = ("embedding",)
-# A model here does not expire; JSON has no word for never.
+# JSON has no word for never.
 NEVER = datetime(2318, 1, 1, tzinfo=timezone.utc)
 
 _PREFIXES = ("registry.ollama.ai/", "library/")
@@ -33,8 +34,8 @@ _SCALES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OllamaModel:
-    """A model under one of its names. `created` is Unix time in seconds; `card` is None until the
-    model was loaded.
+    """A model under one of its names. `created` is Unix time in seconds; `card` is None until its
+    facts are known. `expires_at`: when it is unloaded if nobody asks; None: never.
     """
 
     name: str
@@ -42,6 +43,7 @@ class OllamaModel:
     created: int
     card: ModelCard | None
     capabilities: tuple[str, ...] = CAPABILITIES
+    expires_at: datetime | None = None
 
 
 def candidates(name: str) -> tuple[str, ...]:
@@ -91,7 +93,7 @@ def ps_body(models: Sequence[OllamaModel]) -> bytes:
         _identity(model)
         | {
             "details": _details(model.card),
-            "expires_at": time_text(NEVER),
+            "expires_at": time_text(model.expires_at or NEVER),
             "size_vram": 0,
             "context_length": model.card.context_length,
         }

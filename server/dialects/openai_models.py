@@ -15,8 +15,18 @@ DEMONSTRATION_NOTE = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Metadata:
+    """What the operator says of a model."""
+
+    description: str | None = None
+    huggingface_repo: str | None = None
+    dtype: str | None = None
+    default_device: str = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListedModel:
-    """A model under the name it is listed by. `card` is None until the model was loaded;
+    """A model under the name it is listed by. `card` is None until the model's facts are known;
     `capabilities` are what it may be asked for; `owner` runs it.
     """
 
@@ -26,10 +36,17 @@ class ListedModel:
     card: ModelCard | None
     capabilities: tuple[str, ...] = ("chat",)
     owner: str = "gpt-api"
+    metadata: Metadata = Metadata()
+
+    @property
+    def description(self) -> str | None:
+        """The operator's words, or those of the model's file."""
+        return self.metadata.description or (self.card.description if self.card else None)
 
 
 def model_body(model: ListedModel) -> bytes:
-    return msgspec.json.encode(_model_object(model))
+    """One model, with everything that is known of it."""
+    return msgspec.json.encode(_model_object(model) | {"metadata": _metadata(model)})
 
 
 def models_body(models: Sequence[ListedModel], more: Mapping[str, Any] | None = None) -> bytes:
@@ -52,6 +69,16 @@ def _model_object(model: ListedModel) -> dict[str, Any]:
             listed["context_length"] = model.card.context_length
         listed["meta"] = _meta(model.card)
     return listed
+
+
+def _metadata(model: ListedModel) -> dict[str, Any]:
+    return {
+        "description": model.description,
+        "huggingface_repo": model.metadata.huggingface_repo,
+        "max_context_tokens": (model.card.context_length or None) if model.card else None,
+        "dtype": model.metadata.dtype,
+        "default_device": model.metadata.default_device,
+    }
 
 
 def _meta(card: ModelCard) -> dict[str, Any]:
