@@ -55,13 +55,7 @@ class Settings(
         protected_namespaces=(),
     )
 
-    # --- the model; which one it is: ModelSettings
-    model_name: str = setting(
-        "gpt-oss-20b",
-        "The name that the model answers to.",
-        pattern=r"^\S+$",
-        expected="a name without spaces",
-    )
+    # --- how the model is run; which one it is: ModelSettings
     context_length: int = setting(
         8192,
         "Tokens that one request may use, prompt and answer together; at most what the model was"
@@ -185,6 +179,9 @@ class Settings(
         False,
         "Ask the prompts of /v1/completions as a user's messages instead of writing on after them.",
     )
+    ollama_truncate: bool = setting(
+        True, "Leave out the oldest messages of Ollama chats that are too long; 0: refuse them."
+    )
     strict_params: bool = setting(
         False, "Refuse request fields that this server does not know, instead of ignoring them."
     )
@@ -249,6 +246,14 @@ class Settings(
         15.0,
         "A stream that is silent for so long gets a comment (a space in Ollama's), so that no proxy"
         " cuts it; 0: never.",
+        ge=0,
+        allow_inf_nan=False,
+    )
+    plain_ping_seconds: float = setting(
+        0.0,
+        "An answer that is not streamed and takes longer is begun with status 200, and a space"
+        " every so often, so that no proxy cuts it; 0: never.",
+        example=30,
         ge=0,
         allow_inf_nan=False,
     )

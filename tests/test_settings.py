@@ -131,6 +131,7 @@ GOOD = [
         Proxies((ip_network("127.0.0.1"), ip_network("10.0.0.0/8"), ip_network("2001:db8::1"))),
     ),
     ("SSE_PING_SECONDS", "2.5", 2.5),
+    ("PLAIN_PING_SECONDS", "30", 30.0),
     ("SHUTDOWN_TIMEOUT_SECONDS", "0", 0),
     ("LOG_LEVEL", "DEBUG", "debug"),
     ("MODELS_DIR", "/srv/models", Path("/srv/models")),
@@ -235,6 +236,7 @@ BAD = [
     ("ROOT_PATH", "gpt", '"gpt" is not a path like /gpt, without a slash at its end'),
     ("ROOT_PATH", "/gpt/", '"/gpt/" is not a path like /gpt, without a slash at its end'),
     ("SSE_PING_SECONDS", "-1", '"-1" is not a number of at least 0; set SSE_PING_SECONDS=15.0'),
+    ("PLAIN_PING_SECONDS", "-1", '"-1" is not a number of at least 0; set PLAIN_PING_SECONDS=30'),
     ("SHUTDOWN_TIMEOUT_SECONDS", "-1", '"-1" is not a whole number of at least 0'),
     ("LOG_LEVEL", "loud", '"loud" is not one of debug, info, warning, error; set LOG_LEVEL=info'),
     ("MODEL_PATH", "/nowhere/model.gguf", "/nowhere/model.gguf does not exist; set it to a GGUF"),
@@ -569,10 +571,14 @@ def test_api_gets_its_slice():
     assert (options.max_body_bytes, options.output_tokens_limit) == (5000, 9)
     assert (options.strict_params, options.reasoning_alias) == (True, True)
     settings = Settings(
-        completions_as_chat=True, health_status_text="healthy", cors_allow_origins="https://a.b"
+        completions_as_chat=True,
+        ollama_truncate=False,
+        health_status_text="healthy",
+        cors_allow_origins="https://a.b",
     )
     options = api_options(settings)
     assert (options.completions_as_chat, options.health_text) == (True, "healthy")
+    assert not options.ollama_truncate
     assert options.cors_origins == ("https://a.b",)
     assert options.version == __version__
     assert api_options(Settings()) == ApiOptions(version=__version__)

@@ -117,6 +117,7 @@ def _call(
         effort=thinking.effort,
         max_tokens=options.max_tokens,
         fit=True,
+        truncate=isinstance(prompt, Conversation) and _truncates(body, rules),
         reasoning_budget=thinking.budget if isinstance(prompt, Conversation) else 0,
         output=to_output(body.format),
         stop=options.stop,
@@ -141,6 +142,11 @@ def _call(
         media_type=MEDIA_TYPE,
         ping=PING,
     )
+
+
+def _truncates(body: OllamaAnswerBody, rules: Rules) -> bool:
+    """Ollama does unless told otherwise, here as the operator likes."""
+    return rules.ollama_truncate if body.truncate is None else body.truncate
 
 
 def _context(prompt: Conversation | RawPrompt) -> Callable[[str], list[int]] | None:
