@@ -74,6 +74,7 @@ class EmbedderEntry:
     engine: Embedder
     created: int
     aliases: tuple[str, ...] = ()
+    owner: str = OURS
     about: About = field(default_factory=About)
 
 

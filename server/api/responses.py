@@ -111,7 +111,7 @@ async def _asked(request: Request, who: Principal) -> tuple[Engine, Call]:
     """Whom to ask, and what."""
     behind = service(request)
     body = read_body(await request.body())
-    resolved = behind.registry.resolve(body.model)
+    resolved = behind.registry.resolve_chat(body.model)
     asked = Asked(
         id=f"{RESPONSE_PREFIX}{secrets.token_hex(12)}",
         created=int(time.time()),

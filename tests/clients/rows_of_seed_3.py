@@ -164,9 +164,12 @@ def errors_have_a_detail(sites: Sites) -> None:
     assert sites.open.post("/chat", {"message": 5}).status_code == 400
 
 
-def the_default_model_is_a_setting(sites: Sites) -> None:
+def the_default_model_and_ollamas_address_are_settings(sites: Sites) -> None:
     assert sites.tuned.post("/chat", MESSAGE).json()["model"] == "gpt-oss:20b"
     assert sites.tuned.get("/").json()["default_model"] == "gpt-oss:20b"
+    asked = sites.proxy.post("/chat", MESSAGE | {"model": "qwen3"}).json()
+    assert (asked["response"], asked["model"]) == ("Ollama", "qwen3")
+    assert sites.others.asked[-1].body["model"] == "qwen3"
 
 
 def open_webui_finds_ollama(sites: Sites) -> None:
@@ -206,6 +209,6 @@ ROWS = {
     "S3-17": any_key_passes_where_there_are_none,
     "S3-18": every_client_of_its_pages_runs,
     "S3-19": errors_have_a_detail,
-    "S3-22": the_default_model_is_a_setting,
+    "S3-22": the_default_model_and_ollamas_address_are_settings,
     "S3-24": open_webui_finds_ollama,
 }
