@@ -8,12 +8,16 @@ set -Eeuo pipefail
 . "$ROOT/scripts/install_steps.sh"
 # shellcheck source=scripts/install_checks.sh
 . "$ROOT/scripts/install_checks.sh"
+# shellcheck source=scripts/install_packages.sh
+. "$ROOT/scripts/install_packages.sh"
 # shellcheck source=scripts/install_engine.sh
 . "$ROOT/scripts/install_engine.sh"
 # shellcheck source=scripts/install_release.sh
 . "$ROOT/scripts/install_release.sh"
 # shellcheck source=scripts/install_settings.sh
 . "$ROOT/scripts/install_settings.sh"
+# shellcheck source=scripts/install_firewall.sh
+. "$ROOT/scripts/install_firewall.sh"
 # shellcheck source=scripts/install_service.sh
 . "$ROOT/scripts/install_service.sh"
 
@@ -34,6 +38,8 @@ usage: scripts/install.sh [OPTION...]
   --engine KIND    auto (default), cpu, cuda, or source: llama.cpp is built here,
                    for this very processor                                        [INSTALL_ENGINE]
   --cpu, --gpu     the same as --engine cpu and --engine cuda
+  --offline        fetch nothing: what is needed lies in --wheels, and --model is a file      [INSTALL_OFFLINE=1]
+  --wheels DIR     a folder of Python packages that is looked into first          [INSTALL_WHEELS]
   --ufw, --no-ufw  open the port in the firewall, or leave it closed (default)    [INSTALL_UFW=1]
   --force          install although the machine looks too small                   [INSTALL_FORCE=1]
 TEXT
@@ -42,6 +48,7 @@ TEXT
 parse() {
     YES='' DRY='' UPGRADE='' UNINSTALL='' PURGE=''
     MODEL=${INSTALL_MODEL:-} HOST=${INSTALL_HOST:-} PORT=${INSTALL_PORT:-}
+    OFFLINE=${INSTALL_OFFLINE:-} WHEELHOUSE=${INSTALL_WHEELS:-}
     ENGINE=${INSTALL_ENGINE:-auto} UFW=${INSTALL_UFW:-} FORCE=${INSTALL_FORCE:-}
     while [ $# -gt 0 ]; do
         case $1 in
@@ -55,6 +62,12 @@ parse() {
                 declare -g "$(tr -d - <<<"${1^^}")=$2"
                 shift
                 ;;
+            --wheels)
+                [ $# -gt 1 ] || misuse "$1 needs a value"
+                WHEELHOUSE=$2
+                shift
+                ;;
+            --offline) OFFLINE=1 ;;
             --cpu) ENGINE=cpu ;;
             --gpu) ENGINE=cuda ;;
             --ufw) UFW=1 ;;
@@ -75,6 +88,8 @@ check_options() {
     [[ $ENGINE =~ ^(auto|cpu|cuda|source)$ ]] || misuse "--engine is auto, cpu, cuda or source"
     [[ -z $PURGE || -n $UNINSTALL ]] || misuse "--purge goes with --uninstall"
     [[ $MODEL != *$'\n'* ]] || misuse "--model takes one line"
+    [ -z "$WHEELHOUSE" ] || [ -d "$WHEELHOUSE" ] || misuse "--wheels takes a folder; there is none at $WHEELHOUSE"
+    [ "$OFFLINE" != 0 ] || OFFLINE=''
 }
 
 misuse() {
@@ -108,8 +123,9 @@ questions() {
 install_all() {
     check_upgrade
     questions
-    preflight
+    packages_from
     choose_engine
+    preflight
     plan
     confirm
     step "packages" install_system_packages

@@ -28,6 +28,7 @@ begin() {
         printf '\n%s\n' "--- $(date -Is) from $ROOT" >>"$LOG"
     fi
     trap 'blame_step $?' ERR
+    trap interrupted INT TERM
 }
 
 # step NAME FUNCTION
@@ -37,8 +38,21 @@ step() {
     "$2"
 }
 
+# ^C: what was begun is begun anew, or gone on with.
+interrupted() {
+    trap - INT TERM ERR
+    say ""
+    if [ "$STEP" = start ]; then
+        say "Stopped; nothing was done."
+    else
+        say "Stopped in the step \"$STEP\". Run the same command again: it goes on from there."
+    fi
+    exit 130
+}
+
 blame_step() {
     trap - ERR
+    [ "$1" != 130 ] || interrupted
     if [ -z "$DRY" ] && [ -s "$LOG" ]; then
         say "" && tail -n 15 "$LOG" >&2
     fi

@@ -1,0 +1,36 @@
+#!/bin/bash
+# Lets the service listen on the ports of its settings, and on no others. Run by systemd whenever the
+# service has stopped: so a changed port is known to the next start.
+#   allow_ports.sh [--print]
+set -euo pipefail
+SETTINGS=/etc/gpt-api/gpt-api.env
+DROPIN=/etc/systemd/system/gpt-api.service.d/20-ports.conf
+
+setting() { sed -n "s/^[[:space:]]*$1=[\"']\{0,1\}\([0-9, ]*\).*/\1/p" "$SETTINGS" 2>/dev/null | tail -n 1; }
+
+drop_in() {
+    local port
+    printf '# Written by allow_ports.sh from PORT, OLLAMA_PORT and EXTRA_PORTS.\n[Service]\nSocketBindDeny=any\n'
+    for port in $(ports | tr -s ', ' '\n' | sort -nu | grep .); do
+        # 0 is any free one.
+        [ "$port" != 0 ] || port=1024-65535
+        echo "SocketBindAllow=tcp:$port"
+    done
+}
+
+ports() { echo "$(setting PORT || true),$(setting OLLAMA_PORT),$(setting EXTRA_PORTS)" | sed 's/^,/8000,/'; }
+
+# Not every systemd can forbid ports; where it cannot, it would say so at every start.
+can_forbid() { systemctl --version | grep -q -F +BPF_FRAMEWORK; }
+
+main() {
+    if [ "${1:-}" = --print ]; then
+        drop_in
+    elif can_forbid && [ -d "${DROPIN%/*}" ] && [ "$(drop_in)" != "$(cat "$DROPIN" 2>/dev/null)" ]; then
+        drop_in >"$DROPIN.new"
+        mv -f "$DROPIN.new" "$DROPIN"
+        systemctl daemon-reload
+    fi
+}
+
+main "$@"

@@ -1,0 +1,37 @@
+"""Ports: the service may listen on those of its settings, which can be changed, and on no others."""
+
+import httpx
+import pytest
+
+from tests.deploy.conftest import SETTINGS, Installed
+
+
+def move(service: Installed, port: int) -> None:
+    service.box.run("sed", "-i", f"s/^PORT=.*/PORT={port}/", SETTINGS)
+
+
+def test_a_changed_port_is_known_to_the_next_start(restored: Installed) -> None:
+    move(restored, 8010)
+    restored.box.run("systemctl", "restart", "gpt-api")
+    assert restored.health(port=8010) == 200
+    with pytest.raises(httpx.ConnectError):
+        restored.health(port=8000)
+
+
+def test_a_second_port_is_allowed_too(restored: Installed) -> None:
+    restored.box.shell(f"echo OLLAMA_PORT=11434 >>{SETTINGS}; systemctl restart gpt-api")
+    assert restored.health() == 200
+    tags = httpx.get(f"http://{restored.box.address}:11434/api/tags", timeout=30)
+    assert tags.status_code in (200, 401)
+
+
+def test_a_port_that_was_changed_while_it_was_stopped(restored: Installed) -> None:
+    box = restored.box
+    box.run("systemctl", "stop", "gpt-api")
+    move(restored, 8011)
+    # Where systemd can forbid ports the first start fails, says why, and the second one works.
+    first = box.run("systemctl", "start", "gpt-api", check=False)
+    if first:
+        assert "is not yet allowed by systemd" in box.journal("-n", "20")
+        box.run("systemctl", "start", "gpt-api")
+    assert restored.health(port=8011) == 200
