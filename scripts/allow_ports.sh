@@ -1,6 +1,6 @@
 #!/bin/bash
-# Lets the service listen on the ports of its settings, and on no others. Run by systemd whenever the
-# service has stopped: so a changed port is known to the next start.
+# Lets the service listen on the ports of its settings, and on no others. gpt-api-ports.service runs it
+# before the service starts: so a changed port needs nothing but a restart.
 #   allow_ports.sh [--print]
 set -euo pipefail
 SETTINGS=/etc/gpt-api/gpt-api.env
@@ -20,13 +20,10 @@ drop_in() {
 
 ports() { echo "$(setting PORT || true),$(setting OLLAMA_PORT),$(setting EXTRA_PORTS)" | sed 's/^,/8000,/'; }
 
-# Not every systemd can forbid ports; where it cannot, it would say so at every start.
-can_forbid() { systemctl --version | grep -q -F +BPF_FRAMEWORK; }
-
 main() {
     if [ "${1:-}" = --print ]; then
         drop_in
-    elif can_forbid && [ -d "${DROPIN%/*}" ] && [ "$(drop_in)" != "$(cat "$DROPIN" 2>/dev/null)" ]; then
+    elif [ -d "${DROPIN%/*}" ] && [ "$(drop_in)" != "$(cat "$DROPIN" 2>/dev/null)" ]; then
         drop_in >"$DROPIN.new"
         mv -f "$DROPIN.new" "$DROPIN"
         systemctl daemon-reload

@@ -32,7 +32,7 @@ make_release() {
     mkdir -p "$RELEASE/src"
     (cd "$ROOT" && cp --parents -r -- "${SOURCES[@]}" "$RELEASE/src")
     ! has_to_be_built || say "  building llama.cpp for this processor: 5 to 20 minutes"
-    fill_release >>"$LOG" 2>&1
+    fill_release
     chmod -R u+rwX,go=rX "$RELEASE"
     prove_engine
     touch "$RELEASE/complete"
@@ -47,7 +47,7 @@ fill_release() {
         install_locked
         install_engine
         pip_install --quiet --no-deps --no-build-isolation "$ROOT"
-    )
+    ) >>"$LOG" 2>&1
 }
 
 # The newest release and the one before it stay.

@@ -8,7 +8,10 @@ install_unit() {
     put "$UNIT" 644 root <"$ROOT/systemd/gpt-api.service"
     [ -d "$DROPINS" ] || run mkdir -p "$DROPINS"
     put "$DROPINS/10-install.conf" 644 root < <(drop_in)
-    ! forbids_ports || put "$DROPINS/20-ports.conf" 644 root < <("$ROOT/scripts/allow_ports.sh" --print)
+    if forbids_ports; then
+        put "$PORTS_UNIT" 644 root <"$ROOT/systemd/gpt-api-ports.service"
+        put "$DROPINS/20-ports.conf" 644 root < <("$ROOT/scripts/allow_ports.sh" --print)
+    fi
     put "$COMMAND" 755 root <"$ROOT/systemd/gpt-api"
     if [ "$ENGINE" = cuda ]; then
         put /etc/modules-load.d/gpt-api.conf 644 root <<<$'nvidia\nnvidia-uvm'
@@ -23,13 +26,13 @@ drop_in() {
     version=$(systemctl --version | awk 'NR == 1 { print int($2) }')
     printf '# Written by scripts/install.sh.\n[Service]\n'
     [ "$version" -lt 254 ] || printf 'RestartSteps=5\nRestartMaxDelaySec=60s\n'
-    ! forbids_ports || echo "ExecStopPost=+-$OPT/current/src/scripts/allow_ports.sh"
+    ! forbids_ports || printf '[Unit]\nWants=gpt-api-ports.service\nAfter=gpt-api-ports.service\n'
     [ "$ENGINE" = cuda ] || return 0
     cat "$ROOT/systemd/gpu.conf"
     echo "Environment=LD_LIBRARY_PATH=$(cuda_library_path)"
 }
 
-# Not every systemd is built so that it can.
+# Not every systemd is built so that it can, and those say so at every start.
 forbids_ports() { systemctl --version | grep -q -F +BPF_FRAMEWORK; }
 
 start_service() {
@@ -127,7 +130,7 @@ remove_service() {
     if [ -e "$UNIT" ]; then
         run systemctl disable --now gpt-api
     fi
-    run rm -rf -- "$UNIT" "$DROPINS" "$COMMAND" /etc/modules-load.d/gpt-api.conf
+    run rm -rf -- "$UNIT" "$PORTS_UNIT" "$DROPINS" "$COMMAND" /etc/modules-load.d/gpt-api.conf
     run systemctl daemon-reload
     run systemctl reset-failed gpt-api || true
 }

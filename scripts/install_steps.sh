@@ -8,6 +8,7 @@ ETC=/etc/gpt-api
 STATE=/var/lib/gpt-api
 UNIT=/etc/systemd/system/gpt-api.service
 DROPINS=$UNIT.d
+PORTS_UNIT=/etc/systemd/system/gpt-api-ports.service
 COMMAND=/usr/local/bin/gpt-api
 LOG=/var/log/gpt-api-install.log
 LOCK=/run/lock/gpt-api-install

@@ -68,13 +68,13 @@ class Box:
         done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=LIMIT_S)
         return done.returncode == 0
 
-    def start(self, *command: str, stdin: int = subprocess.DEVNULL) -> "subprocess.Popen[str]":
-        """A command that is run inside meanwhile."""
+    def start(self, *command: str, terminal: int | None = None) -> "subprocess.Popen[str]":
+        """A command that is run inside meanwhile, at a terminal if one is given."""
         return subprocess.Popen(
             [SCRIPT, "exec", self._state, *command],
-            stdout=subprocess.PIPE,
+            stdout=subprocess.PIPE if terminal is None else terminal,
             stderr=subprocess.STDOUT,
-            stdin=stdin,
+            stdin=subprocess.DEVNULL if terminal is None else terminal,
             text=True,
         )
 
