@@ -40,13 +40,14 @@ usage: scripts/install.sh [OPTION...]
   --cpu, --gpu     the same as --engine cpu and --engine cuda
   --offline        fetch nothing: what is needed lies in --wheels, and --model is a file      [INSTALL_OFFLINE=1]
   --wheels DIR     a folder of Python packages that is looked into first          [INSTALL_WHEELS]
+  --collect DIR    only fetch into that folder what --offline needs on machines of this kind
   --ufw, --no-ufw  open the port in the firewall, or leave it closed (default)    [INSTALL_UFW=1]
   --force          install although the machine looks too small                   [INSTALL_FORCE=1]
 TEXT
 }
 
 parse() {
-    YES='' DRY='' UPGRADE='' UNINSTALL='' PURGE=''
+    YES='' DRY='' UPGRADE='' UNINSTALL='' PURGE='' COLLECT=''
     MODEL=${INSTALL_MODEL:-} HOST=${INSTALL_HOST:-} PORT=${INSTALL_PORT:-}
     OFFLINE=${INSTALL_OFFLINE:-} WHEELHOUSE=${INSTALL_WHEELS:-}
     ENGINE=${INSTALL_ENGINE:-auto} UFW=${INSTALL_UFW:-} FORCE=${INSTALL_FORCE:-}
@@ -65,6 +66,11 @@ parse() {
             --wheels)
                 [ $# -gt 1 ] || misuse "$1 needs a value"
                 WHEELHOUSE=$2
+                shift
+                ;;
+            --collect)
+                [ $# -gt 1 ] || misuse "$1 needs a value"
+                COLLECT=$2
                 shift
                 ;;
             --offline) OFFLINE=1 ;;
@@ -141,9 +147,11 @@ install_all() {
 
 main() {
     parse "$@"
-    begin
+    [ -n "$COLLECT" ] || begin
     if [ -n "$UNINSTALL" ]; then
         uninstall
+    elif [ -n "$COLLECT" ]; then
+        collect
     else
         install_all
     fi

@@ -8,6 +8,7 @@ GB=1000000000
 SPARE_BYTES=$((2 * GB))
 # The virtual environment, and building the engine.
 CODE_BYTES=$((3 * GB))
+OS_RELEASE=/etc/os-release
 PROBLEMS=()
 DOUBTS=()
 
@@ -30,11 +31,8 @@ problem() { PROBLEMS+=("$1"); }
 doubt() { DOUBTS+=("$1"); }
 
 check_system() {
-    local id='' version='' manager
-    # shellcheck source=/dev/null
-    id=$(. /etc/os-release 2>/dev/null && echo "${ID:-}")
-    # shellcheck source=/dev/null
-    version=$(. /etc/os-release 2>/dev/null && echo "${VERSION_ID:-}")
+    local id version manager
+    id=$(of_system ID) version=$(of_system VERSION_ID)
     case $id:$version in
         ubuntu:22.04 | ubuntu:24.04 | debian:12 | debian:13) ;;
         ubuntu:* | debian:*) doubt "$id $version is not what this was tried on (Ubuntu 22.04 and 24.04, Debian 12 and 13)" ;;
@@ -47,6 +45,12 @@ check_system() {
     manager=$(systemctl --version | awk 'NR == 1 { print $2 }')
     [ "${manager%%[!0-9]*}" -ge 249 ] || problem "systemd $manager is too old; 249 is needed"
 }
+
+# of_system FIELD: what /etc/os-release says.
+of_system() { (
+    # shellcheck source=/dev/null
+    . "$OS_RELEASE" 2>/dev/null && echo "${!1:-}"
+); }
 
 check_processor() {
     case $(uname -m) in
@@ -154,13 +158,11 @@ plan() {
 }
 
 machine_words() {
-    local system card memory
-    # shellcheck source=/dev/null
-    system=$(. /etc/os-release 2>/dev/null && echo "${PRETTY_NAME:-}")
+    local card memory
     memory=$(gigabytes "$(memory_bytes)")
     card=$(gpu_name)
     [ -z "$card" ] || card=", $card with CUDA $(driver_cuda)"
-    echo "$system on $(uname -m), $memory GB of memory, $(gigabytes "$(free_bytes "$(dirname "$OPT")")") GB free$card"
+    echo "$(of_system PRETTY_NAME) on $(uname -m), $memory GB of memory, $(gigabytes "$(free_bytes "$(dirname "$OPT")")") GB free$card"
 }
 
 model_words() {

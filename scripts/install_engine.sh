@@ -76,10 +76,12 @@ at_least() { printf '%s\n%s\n' "$2" "$1" | sort -V -C; }
 
 # Into the virtual environment VENV, which has everything else already.
 install_engine() {
+    local libraries
     case $ENGINE in
         cuda)
-            cuda_libraries
-            prebuilt_engine "$WHEELS/cu${CUDA/./}"
+            mapfile -t libraries < <(cuda_libraries)
+            pip_install "${libraries[@]}"
+            prebuilt_engine
             ;;
         cpu) cpu_engine ;;
         *) build_engine ;;
@@ -89,7 +91,7 @@ install_engine() {
 # A prebuilt wheel may not load here (another C library, an older processor): then build.
 cpu_engine() {
     if prebuilt_at_hand; then
-        prebuilt_engine "$WHEELS/cpu"
+        prebuilt_engine
         ! "$VENV/bin/python" -c 'import llama_cpp' >/dev/null 2>&1 || return 0
         say "The prebuilt llama-cpp-python does not run here; building it from its source."
     fi
@@ -98,16 +100,22 @@ cpu_engine() {
 
 # Wheels on that index have no checksums: the version alone is fixed.
 prebuilt_engine() {
-    local index=(--extra-index-url "$1")
-    [ -z "$OFFLINE" ] || index=()
-    pip_install --no-deps "${index[@]}" "llama-cpp-python==$(engine_version)"
+    pip_install --no-deps --extra-index-url "$(engine_index)" "llama-cpp-python==$(engine_version)"
 }
 
-# The wheels leave CUDA's own libraries out.
+engine_index() {
+    if [ "$ENGINE" = cuda ]; then
+        echo "$WHEELS/cu${CUDA/./}"
+    else
+        echo "$WHEELS/cpu"
+    fi
+}
+
+# CUDA's own, which the wheels leave out; one a line.
 cuda_libraries() {
     local major=${CUDA%%.*} suffix=''
     [ "$major" -ge 13 ] || suffix=-cu$major
-    pip_install "nvidia-cuda-runtime$suffix" "nvidia-cublas$suffix"
+    printf '%s\n' "nvidia-cuda-runtime$suffix" "nvidia-cublas$suffix"
 }
 
 cuda_library_path() {

@@ -71,3 +71,22 @@ install_locked() {
     locked 0 >"$RELEASE/packages.lock"
     pip_install --no-deps --require-hashes -r "$RELEASE/packages.lock"
 }
+
+# Into the folder COLLECT; nothing else on this machine changes, and it needs no root.
+collect() {
+    local folder pip wanted=("llama-cpp-python==$(engine_version)")
+    packages_from
+    choose_engine
+    mkdir -p -- "$COLLECT"
+    folder=$(readlink -f -- "$COLLECT")
+    PYTHON=$SERVICE_PYTHON VENV=$(mktemp -d)
+    trap 'rm -rf -- "$VENV"' EXIT
+    make_venv
+    locked 0 >"$VENV/packages.lock"
+    pip=("$VENV/bin/python" -m pip)
+    "${pip[@]}" download --no-deps --require-hashes --dest "$folder" -r "$VENV/packages.lock" || blame
+    [ "$ENGINE" != cuda ] || mapfile -O 1 -t wanted < <(cuda_libraries)
+    "${pip[@]}" wheel --prefer-binary --no-deps --wheel-dir "$folder" \
+        --extra-index-url "$(engine_index)" "${wanted[@]}" || blame
+    say "All is in $folder: scripts/install.sh --offline --wheels $folder"
+}

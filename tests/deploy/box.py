@@ -65,7 +65,9 @@ class Box:
     def online(self, script: str) -> bool:
         """Run a script inside, with the network of this machine; says whether it succeeded."""
         command = [SCRIPT, "online", self._state, "bash", "-euc", script]
-        done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=LIMIT_S)
+        done = subprocess.run(
+            command, capture_output=True, stdin=subprocess.DEVNULL, timeout=LIMIT_S
+        )
         return done.returncode == 0
 
     def start(self, *command: str, terminal: int | None = None) -> "subprocess.Popen[str]":

@@ -55,6 +55,27 @@ def test_a_disk_that_becomes_full_is_told_with_the_step(bare: Box) -> None:
     assert bare.shell("umount /opt; ls /opt") == ""
 
 
+def test_what_is_missing_without_a_network_is_told_before_anything_is_done(bare: Box) -> None:
+    said = bare.shell(
+        command("--offline", "--model gpt-oss-20b").replace(WHEELS, "/srv"), check=False
+    )
+    assert "problem: --offline, and there is no llama_cpp_python-" in said
+    assert "problem: --offline, and gpt-oss-20b would be a download; give a file" in said
+    assert said.endswith("Nothing was done.\n")
+
+
+def test_what_an_installation_without_a_network_needs_can_be_collected(bare: Box) -> None:
+    bare.shell(
+        f"PIP_NO_INDEX=1 {CHECKOUT}/scripts/install.sh --wheels {WHEELS} --collect /root/collected"
+    )
+    collected = set(bare.shell("ls /root/collected").split())
+    assert collected <= set(bare.shell(f"ls {WHEELS}").split())
+    said = bare.shell(
+        command("--dry-run", "--offline", "--model demo").replace(WHEELS, "/root/collected")
+    )
+    assert "Nothing was done.\n" in said
+
+
 def test_nobody_to_ask_means_nothing_is_done(bare: Box) -> None:
     said = bare.shell(command("--model demo").replace(" --yes", ""), check=False)
     assert "Nobody is there to confirm; say --yes." in said
