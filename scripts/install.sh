@@ -35,7 +35,7 @@ usage: scripts/install.sh [OPTION...]
                    a name that `gpt-api pull` knows, or the path of a GGUF file   [INSTALL_MODEL]
   --host ADDRESS   127.0.0.1 (default: this machine only) or 0.0.0.0              [INSTALL_HOST]
   --port PORT      8000 by default                                                [INSTALL_PORT]
-  --engine KIND    auto (default), cpu, cuda, or source: llama.cpp is built here,
+  --engine KIND    auto (at first), cpu, cuda, or source: llama.cpp is built here,
                    for this very processor                                        [INSTALL_ENGINE]
   --cpu, --gpu     the same as --engine cpu and --engine cuda
   --offline        fetch nothing: what is needed lies in --wheels, and --model is a file      [INSTALL_OFFLINE=1]
@@ -50,7 +50,7 @@ parse() {
     YES='' DRY='' UPGRADE='' UNINSTALL='' PURGE='' COLLECT=''
     MODEL=${INSTALL_MODEL:-} HOST=${INSTALL_HOST:-} PORT=${INSTALL_PORT:-}
     OFFLINE=${INSTALL_OFFLINE:-} WHEELHOUSE=${INSTALL_WHEELS:-}
-    ENGINE=${INSTALL_ENGINE:-auto} UFW=${INSTALL_UFW:-} FORCE=${INSTALL_FORCE:-}
+    ENGINE=${INSTALL_ENGINE:-} UFW=${INSTALL_UFW:-} FORCE=${INSTALL_FORCE:-}
     while [ $# -gt 0 ]; do
         case $1 in
             --yes | -y) YES=1 ;;
@@ -91,7 +91,7 @@ check_options() {
     [[ -z $PORT || $PORT =~ ^[0-9]{1,5}$ && $PORT -ge 1 && $PORT -le 65535 ]] ||
         misuse "--port takes a number from 1 to 65535, not $PORT"
     [[ -z $HOST || $HOST =~ ^[A-Za-z0-9_.:%-]+$ ]] || misuse "--host takes an address, not $HOST"
-    [[ $ENGINE =~ ^(auto|cpu|cuda|source)$ ]] || misuse "--engine is auto, cpu, cuda or source"
+    [[ $ENGINE =~ ^(|auto|cpu|cuda|source)$ ]] || misuse "--engine is auto, cpu, cuda or source"
     [[ -z $PURGE || -n $UNINSTALL ]] || misuse "--purge goes with --uninstall"
     [[ $MODEL != *$'\n'* ]] || misuse "--model takes one line"
     [ -z "$WHEELHOUSE" ] || [ -d "$WHEELHOUSE" ] || misuse "--wheels takes a folder; there is none at $WHEELHOUSE"
@@ -115,6 +115,7 @@ questions() {
     MODEL=${MODEL:-$(setting_or MODEL_PATH "")}
     # The settings name no model: it is the demonstration that runs.
     [ -n "$MODEL" ] || [ ! -e "$ETC/gpt-api.env" ] || MODEL=demo
+    ENGINE=${ENGINE:-$(cat "$OPT/current/engine" 2>/dev/null || echo auto)}
     HOST=${HOST:-$(setting_or HOST "")}
     PORT=${PORT:-$(setting_or PORT "")}
     [ -n "$MODEL" ] || ask MODEL "Model: gpt-oss-20b (a download of 12.1 GB), demo, or the path of a GGUF" gpt-oss-20b

@@ -6,9 +6,10 @@ WHEELS=https://abetlen.github.io/llama-cpp-python/whl
 CUDA_WHEELS="13.2:7.5-99 13.0:7.5-99 12.5:6.0-99 12.4:6.0-99 12.3:6.0-99 12.2:6.0-99 12.1:6.0-99 11.8:6.0-8.9"
 CUDA=''
 
-# Sets ENGINE to cpu, cuda or source, CUDA to the version of the wheel, ENGINE_WORDS for people.
+# Sets ENGINE to cpu, cuda or source, ASKED_ENGINE to what it was before, CUDA to the version of the wheel, ENGINE_WORDS for people.
 choose_engine() {
     local card=''
+    ASKED_ENGINE=$ENGINE
     if [ "$ENGINE" = auto ] || [ "$ENGINE" = cuda ]; then
         card=$(gpu_name)
         CUDA=$(cuda_wheel "$(driver_cuda)" "$(gpu_capability)")

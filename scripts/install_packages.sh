@@ -76,6 +76,7 @@ install_locked() {
 collect() {
     local folder pip wanted=("llama-cpp-python==$(engine_version)")
     packages_from
+    ENGINE=${ENGINE:-auto}
     choose_engine
     mkdir -p -- "$COLLECT"
     folder=$(readlink -f -- "$COLLECT")

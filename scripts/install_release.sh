@@ -35,6 +35,8 @@ make_release() {
     fill_release
     chmod -R u+rwX,go=rX "$RELEASE"
     prove_engine
+    # The next upgrade makes the same choice.
+    echo "$ASKED_ENGINE" >"$RELEASE/engine"
     touch "$RELEASE/complete"
 }
 

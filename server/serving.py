@@ -25,8 +25,8 @@ REUSE_S = 0.5
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Occasions:
     """What happens when. `started`: it answers; `beat`: from then on, says whether to go on;
-    `pause_s`: seconds to the next beat; `hangup`: SIGHUP came; `drain`: it is about to end; `refuse`: from now on
-    nobody is let in; `cut`: the time is up for what still runs.
+    `pause_s`: seconds to the next beat; `hangup`: SIGHUP came; `drain`: it is about to end;
+    `refuse`: from now on nobody is let in; `cut`: the time is up for what still runs.
     """
 
     started: Callable[[], None]

@@ -21,6 +21,11 @@ def missing(lower: str) -> str:
     for program in ("lib/systemd/systemd", "usr/bin/python3"):
         if not (Path(lower) / program).exists():
             return f"needs /{program}"
+    # What the installer would fetch otherwise.
+    packages = ("python3-venv", "libgomp1", "curl", "ca-certificates", "iproute2")
+    query = ["chroot", lower, "dpkg-query", "--show", *packages]
+    if shutil.which("dpkg-query") is None or subprocess.run(query, capture_output=True).returncode:
+        return f"needs Debian or Ubuntu with {', '.join(packages)}"
     if "cgroup2" not in Path("/proc/self/mounts").read_text():
         return "needs cgroup2"
     probe = ["unshare", "--mount", "--pid", "--net", "--cgroup", "--fork", "true"]

@@ -13,7 +13,7 @@ from tests.deploy.conftest import CHAT, SETTINGS, Installed
 INSTALL_LIMIT_S = 120
 # Of a restart, beside loading the model.
 OVERHEAD_LIMIT_S = 2.0
-# Of a machine that is busy with other things too, the quickest of a few times is what a thing takes.
+# On a machine that is busy with other things too, the quickest of a few is what a thing takes.
 TIMES = 3
 # What a stop may take beyond the time for answers: their last words, and for connections to close.
 FAREWELL_LIMIT_S = 9.0

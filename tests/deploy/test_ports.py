@@ -1,4 +1,4 @@
-"""Ports: the service may listen on those of its settings, which can be changed, and on no others."""
+"""The service listens on the ports of its settings, which can be changed, and on no others."""
 
 import httpx
 import pytest
@@ -41,7 +41,8 @@ def test_it_cannot_listen_elsewhere(restored: Installed) -> None:
         pytest.skip("this systemd cannot forbid ports")
     # Nobody tells systemd of the new port.
     box.shell(
-        f"mkdir -p {IDLE}; printf '[Service]\\nExecStart=\\nExecStart=/bin/true\\n' >{IDLE}/idle.conf;"
+        f"mkdir -p {IDLE};"
+        f" printf '[Service]\\nExecStart=\\nExecStart=/bin/true\\n' >{IDLE}/idle.conf;"
         " systemctl daemon-reload"
     )
     move(restored, 8012)

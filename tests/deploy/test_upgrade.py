@@ -41,6 +41,15 @@ def test_again_changes_nothing(service: Installed) -> None:
     assert service.box.show("MainPID") == main
 
 
+def test_what_was_chosen_for_the_engine_is_remembered(service: Installed) -> None:
+    engine = "/opt/gpt-api/current/engine"
+    assert service.box.run("cat", engine) == "auto\n"
+    service.box.shell(f"echo source >{engine}")
+    said = install(service.box, "--yes", "--dry-run", check=False)
+    assert "with llama.cpp built here for this processor" in said
+    service.box.shell(f"echo auto >{engine}")
+
+
 def newer(service: Installed, change: str) -> None:
     """Another checkout, with something changed in it."""
     service.box.shell(
