@@ -141,7 +141,7 @@ def _identity(model: OllamaModel) -> dict[str, Any]:
 def _digest(model: OllamaModel) -> str:
     """The same for all names of a model. Not of its file: reading that takes minutes."""
     card = model.card
-    facts = (model.served_name, card.parameters, card.size_bytes) if card else (model.served_name,)
+    facts = (model.served_name, card.parameters) if card else (model.served_name,)
     return hashlib.sha256(repr(facts).encode()).hexdigest()
 
 

@@ -30,6 +30,7 @@ ENDPOINTS: Mapping[str, str] = {
 _WORDS: Mapping[EngineState, str] = {
     "ready": "ok",
     "stopped": "loading",
+    "unloaded": "loading",
     "loading": "loading",
     "restarting": "loading",
     "failed": "error",
