@@ -6,7 +6,7 @@ set -euo pipefail
 SETTINGS=/etc/gpt-api/gpt-api.env
 DROPIN=/etc/systemd/system/gpt-api.service.d/20-ports.conf
 
-setting() { sed -n "s/^[[:space:]]*$1=[\"']\{0,1\}\([0-9, ]*\).*/\1/p" "$SETTINGS" 2>/dev/null | tail -n 1; }
+setting() { sed -n "s/^[[:space:]]*\(export \)\{0,1\}$1[[:space:]]*=[[:space:]]*[\"']\{0,1\}\([0-9, ]*\).*/\2/p" "$SETTINGS" 2>/dev/null | tail -n 1; }
 
 drop_in() {
     local port

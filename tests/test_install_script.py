@@ -246,6 +246,7 @@ def test_a_folder_of_wheels_must_be_there() -> None:
         ('PORT="8000"\nOLLAMA_PORT=11434\n', ["8000", "11434"]),
         ("PORT=8000\nEXTRA_PORTS=8001, 8002\n", ["8000", "8001", "8002"]),
         ("PORT=1\nPORT=2\nOLLAMA_PORT=2\n", ["2"]),
+        ("export PORT = '8000'\n#OLLAMA_PORT=1\nEXTRA_PORTS=\n", ["8000"]),
         ("PORT=0\n", ["1024-65535"]),
     ],
 )

@@ -20,9 +20,10 @@ def test_a_changed_port_is_known_to_the_next_start(restored: Installed) -> None:
         restored.health(port=8000)
 
 
-def test_a_second_port_is_allowed_too(restored: Installed) -> None:
-    restored.box.shell(f"echo OLLAMA_PORT=11434 >>{SETTINGS}; systemctl restart gpt-api")
-    assert restored.health() == 200
+def test_further_ports_are_allowed_too(restored: Installed) -> None:
+    lines = "OLLAMA_PORT=11434\\nEXTRA_PORTS=8020,8021\\n"
+    restored.box.shell(f"printf '{lines}' >>{SETTINGS}; systemctl restart gpt-api")
+    assert [restored.health(port) for port in (8000, 8020, 8021)] == [200, 200, 200]
     tags = httpx.get(f"http://{restored.box.address}:11434/api/tags", timeout=30)
     assert tags.status_code in (200, 401)
 

@@ -25,6 +25,17 @@ def hub(bare: Box) -> Iterator[LocalHub]:
         yield hub
 
 
+@pytest.fixture(scope="module", autouse=True)
+def before(bare: Box) -> set[str]:
+    return files(bare)
+
+
+def files(box: Box) -> set[str]:
+    """All that somebody put on the machine; what systemd writes of itself is left out."""
+    found = box.shell("find / -xdev -not -path '/var/l*/systemd/*' -not -path '/var/log/*'")
+    return set(found.splitlines())
+
+
 def command(*options: str, hub: LocalHub | None = None) -> str:
     """The installer, with everything from the folder of wheels, and the model from the hub."""
     surroundings = f"PIP_NO_INDEX=1 HF_ENDPOINT={hub.endpoint if hub else ''}"
@@ -76,6 +87,13 @@ def test_what_an_installation_without_a_network_needs_can_be_collected(bare: Box
     assert "Nothing was done.\n" in said
 
 
+def test_two_at_the_same_time_are_one_too_many(bare: Box) -> None:
+    said = bare.shell(
+        f"flock /run/lock/gpt-api-install {command('--model demo')} || echo status $?"
+    )
+    assert said == "Another installation is running; wait for it to end.\nstatus 1\n"
+
+
 def test_nobody_to_ask_means_nothing_is_done(bare: Box) -> None:
     said = bare.shell(command("--model demo").replace(" --yes", ""), check=False)
     assert "Nobody is there to confirm; say --yes." in said
@@ -121,3 +139,9 @@ def test_the_same_command_goes_on_and_ends_well(bare: Box, hub: LocalHub) -> Non
     reply = httpx.get(f"http://{bare.address}:8000/health", timeout=30)
     assert (reply.status_code, reply.json()["status"]) == (200, "ok")
     assert "pulled.gguf" in bare.shell("ls /var/lib/gpt-api/models")
+
+
+def test_when_all_is_purged_nothing_is_left(bare: Box, before: set[str]) -> None:
+    bare.shell(f"{CHECKOUT}/scripts/install.sh --uninstall --purge; rm -r /root/collected")
+    assert files(bare) - before == set()
+    assert "gpt-api" not in bare.shell("ls /var/log; cat /etc/passwd /etc/group")
