@@ -11,6 +11,7 @@ from server.core.ports import Embedder, Engine
 from server.engines.embedder import LocalEmbedder
 from server.engines.local import LocalEngine
 from server.engines.supervision import Obtain
+from server.engines.upstream import UpstreamEngine
 from server.formats.base import Format
 from server.formats.harmony import gpt_oss_format
 from server.formats.raw import plain_format
@@ -20,12 +21,13 @@ from server.loading import Habits
 from server.model_facts import weight_bytes
 from server.model_source import model_source
 from server.on_demand import OnDemandEmbedder, OnDemandEngine
-from server.registry import About, EmbedderEntry, Entry, Registry
+from server.registry import OURS, UPSTREAM, About, EmbedderEntry, Entry, Registry
 from server.residency import Residency, Resident
 from server.settings import Settings
-from server.settings_registry import Listing
+from server.settings_registry import Listing, LocalSource
 from server.settings_served import served
-from server.settings_slices import embedder_setup, local_options
+from server.settings_slices import embedder_setup, local_options, upstream_options
+from server.settings_upstream_source import UpstreamSource
 from server.worker.runtime.memory import available_bytes
 
 MakeFormat: TypeAlias = Callable[[Vocabulary], Format]
@@ -68,34 +70,41 @@ class Workshop:
                 aliases=listing.aliases,
                 about=about,
             )
+        source = listing.origin
+        upstream = source if isinstance(source, UpstreamSource) else None
         return Entry(
             name=listing.name,
-            engine=self._engine(listing, resident),
+            engine=self._far(listing, upstream) if upstream else self._engine(listing, resident),
             created=created,
             aliases=listing.aliases,
             chat=listing.chat,
+            vision=upstream is not None and upstream.vision,
+            owner=UPSTREAM if upstream else OURS,
             about=about,
         )
+
+    def _far(self, listing: Listing, source: UpstreamSource) -> Engine:
+        return UpstreamEngine(upstream_options(self._settings, listing, source))
 
     def _engine(self, listing: Listing, resident: bool) -> Engine:
         options = local_options(self._settings, listing, resident=resident)
         make = partial(LocalEngine, make_format=_format(listing))
-        obtain = _obtain(self._settings, listing.origin.model)
+        obtain = _obtain(self._settings, listing.local_model)
         if not resident:
             source = model_source(options, make, obtain)
             return OnDemandEngine(listing.name, source, self._residency, self._habits(listing))
         engine = make(options, obtain=obtain)
-        self._residency.settle(Resident(engine, partial(_size, listing.origin.model)))
+        self._residency.settle(Resident(engine, partial(_size, listing.local_model)))
         return engine
 
     def _embedder(self, listing: Listing, resident: bool) -> Embedder:
         setup = embedder_setup(self._settings, listing)
-        obtain = _obtain(self._settings, listing.origin.model)
+        obtain = _obtain(self._settings, listing.local_model)
         if not resident:
             source = model_source(setup, LocalEmbedder, obtain)
             return OnDemandEmbedder(listing.name, source, self._residency, self._habits(listing))
         embedder = LocalEmbedder(setup, obtain)
-        self._residency.settle(Resident(embedder, partial(_size, listing.origin.model)))
+        self._residency.settle(Resident(embedder, partial(_size, listing.local_model)))
         return embedder
 
     def _habits(self, listing: Listing) -> Habits:
@@ -113,7 +122,8 @@ def _format(listing: Listing) -> MakeFormat:
 
 
 def _about(settings: Settings, listing: Listing) -> About:
-    model = listing.origin.model
+    source = listing.origin
+    model = source.model if isinstance(source, LocalSource) else None
     return About(
         description=listing.description,
         repository=model.repo if isinstance(model, Reference) else None,

@@ -9,6 +9,7 @@ from server.settings import Settings
 from server.settings_registry import Listing
 from server.settings_served import served
 from server.settings_slices import embedder_setup, local_options
+from server.settings_upstream_source import UpstreamSource
 from server.worker.runtime.memory import available_bytes
 
 GIB = 1 << 30
@@ -28,7 +29,9 @@ def models_report(settings: Settings) -> str:
 
 def _row(settings: Settings, listing: Listing, resident: bool) -> tuple[str, str]:
     """What it needs, and where it is."""
-    model = listing.origin.model
+    if isinstance(listing.origin, UpstreamSource):
+        return "needs none here", "answered by another server"
+    model = listing.local_model
     path = settings.place_of(model)
     if isinstance(model, Reference) and not path.exists():
         return "not here yet", str(model)

@@ -12,6 +12,10 @@ from server.core.errors import ServerError
 from server.core.ports import Embedder, Engine, Loadable
 from server.core.request import Effort
 
+# Whose the models are that run here, and those that other servers answer for.
+OURS = "gpt-api"
+UPSTREAM = "upstream"
+
 # What clients call gpt-oss-20b, by OpenAI's, Ollama's and their own habits.
 GPT_OSS_ALIASES = ("gpt-oss-20b", "gpt-oss:20b", "gpt-oss:latest", "gpt-oss")
 
@@ -32,7 +36,8 @@ class About:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """A served model that writes. `created` is Unix time in seconds. One that does not `chat` can
-    only write on after a text. `copies` are names that it was given while the server runs.
+    only write on after a text; one with `vision` reads pictures. `owner`: who runs it. `copies` are
+    names that it was given while the server runs.
     """
 
     name: str
@@ -41,6 +46,8 @@ class Entry:
     aliases: tuple[str, ...] = ()
     copies: tuple[str, ...] = ()
     chat: bool = True
+    vision: bool = False
+    owner: str = OURS
     about: About = field(default_factory=About)
 
     @property
@@ -72,6 +79,7 @@ class EmbedderEntry:
     created: int
     aliases: tuple[str, ...] = ()
     copies: tuple[str, ...] = ()
+    owner: str = OURS
     about: About = field(default_factory=About)
 
 

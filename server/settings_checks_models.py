@@ -9,6 +9,7 @@ from server.settings_served import (
     allowed,
     embedding_listing,
     main_listing,
+    ollama_listings,
     served,
 )
 
@@ -58,7 +59,7 @@ def _one_name_twice(settings: Settings) -> str | None:
         "EMBEDDING_MODEL_NAME": embedding_listing(settings),
     }
     for variable, other in others.items():
-        for listing in allowed(settings) if other else ():
+        for listing in (*allowed(settings), *ollama_listings(settings)) if other else ():
             if other and (twice := all_names(listing) & all_names(other)):
                 return (
                     f"the name {min(twice)} of {listing.name} is {variable} too; change one of"
@@ -77,6 +78,30 @@ def _nobody_allowed(settings: Settings) -> str | None:
     return f"{unknown[0]} is not in the list of MODEL_REGISTRY_PATH; leave it out"
 
 
+def _ollama_without_models(settings: Settings) -> str | None:
+    if settings.ollama_base_url is None or settings.ollama_upstream_models is not None:
+        return None
+    return "no model of that server is named; set OLLAMA_UPSTREAM_MODELS=qwen3"
+
+
+def _models_without_ollama(settings: Settings) -> str | None:
+    if settings.ollama_upstream_models is None or settings.ollama_base_url is not None:
+        return None
+    return "nobody says where that server is; set OLLAMA_BASE_URL=http://127.0.0.1:11434"
+
+
+def _listed_twice(settings: Settings) -> str | None:
+    """The list's own names are looked at where it is read."""
+    seen: set[str] = set()
+    listed = {name for each in allowed(settings) for name in all_names(each)}
+    for listing in ollama_listings(settings):
+        if all_names(listing) & (seen | listed):
+            where = "MODEL_REGISTRY_PATH" if all_names(listing) & listed else "it"
+            return f"{listing.name} is a name in {where} already; leave it out"
+        seen |= all_names(listing)
+    return None
+
+
 def _two_limits(settings: Settings) -> str | None:
     other = settings.max_model_workers
     if other is None or settings.max_loaded_models in (None, other):
@@ -85,7 +110,13 @@ def _two_limits(settings: Settings) -> str | None:
 
 
 # The variables that a check reads, the one to blame first.
-_LIST = ("MODEL_REGISTRY_PATH", "MODEL_ALLOW_LIST", "INCLUDE_DEFAULT_MODELS")
+_LIST = (
+    "MODEL_REGISTRY_PATH",
+    "MODEL_ALLOW_LIST",
+    "INCLUDE_DEFAULT_MODELS",
+    "OLLAMA_BASE_URL",
+    "OLLAMA_UPSTREAM_MODELS",
+)
 MODEL_CHECKS: tuple[tuple[tuple[str, ...], Callable[[Settings], str | None]], ...] = (
     (("MODEL_PATH",), _no_model),
     (("INCLUDE_DEFAULT_MODELS", *_LIST), _nothing_writes),
@@ -94,4 +125,7 @@ MODEL_CHECKS: tuple[tuple[tuple[str, ...], Callable[[Settings], str | None]], ..
     (("MODEL_REGISTRY_PATH", "MODEL_NAME", "EMBEDDING_MODEL_NAME", *_LIST), _one_name_twice),
     (("MODEL_ALLOW_LIST", *_LIST), _nobody_allowed),
     (("MAX_MODEL_WORKERS", "MAX_LOADED_MODELS"), _two_limits),
+    (("OLLAMA_BASE_URL", "OLLAMA_UPSTREAM_MODELS"), _ollama_without_models),
+    (("OLLAMA_UPSTREAM_MODELS", "OLLAMA_BASE_URL"), _models_without_ollama),
+    (("OLLAMA_UPSTREAM_MODELS", "OLLAMA_BASE_URL", "MODEL_REGISTRY_PATH"), _listed_twice),
 )

@@ -1,4 +1,5 @@
-"""The settings that say which model is served and where it comes from: the first ones of Settings.
+"""The settings that say which model is served, where it is and what it is called: the first ones
+of Settings.
 
 What the files and names in them mean is read elsewhere; nothing is downloaded here.
 """
@@ -43,6 +44,12 @@ class ModelSettings(BaseModel):
         " login, if any.",
         example="hf_your_token",
         secret=True,
+    )
+    model_name: str = setting(
+        "gpt-oss-20b",
+        "The name that the model answers to.",
+        pattern=r"^\S+$",
+        expected="a name without spaces",
     )
 
     @property

@@ -17,6 +17,7 @@ from server.core.durations import read_duration
 from server.hub.reference import Reference, is_reference, read_reference
 from server.registry import names_of
 from server.settings_model_file import find_or_name
+from server.settings_upstream_source import UpstreamEntry, UpstreamSource, upstream_source
 
 # What ModelOptions.gpu_layers means by them.
 DEVICE_LAYERS = {"auto": -2, "cpu": 0, "cuda": -1, "mps": -1}
@@ -40,7 +41,7 @@ class LocalSource:
 
 
 # Where answers can come from.
-ModelOrigin: TypeAlias = LocalSource
+ModelOrigin: TypeAlias = LocalSource | UpstreamSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +62,13 @@ class Listing:
     chat: bool = True
     embeddings: bool = False
     keep_alive_s: float | None = None
+
+    @property
+    def local_model(self) -> Path | Reference:
+        """Errors: TypeError for a model of another server."""
+        if isinstance(self.origin, LocalSource):
+            return self.origin.model
+        raise TypeError("a model of another server has no file here")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +171,7 @@ class Entry(BaseModel):
     n_parallel: Annotated[int, Field(ge=1, le=256)] | None = None
     chat: bool = True
     embeddings: bool = False
+    upstream: UpstreamEntry | None = None
     keep_alive: Annotated[float, BeforeValidator(_seconds)] | None = None
 
 
@@ -190,8 +199,11 @@ def _listing(raw: Any, folder: Path) -> Listing:
 
 
 def _origin(entry: Entry, folder: Path) -> ModelOrigin:
-    if (entry.path is None) == (entry.hf_repo is None):
-        raise ValueError("it names no model, or two; give either path or hf_repo")
+    if [entry.path, entry.hf_repo, entry.upstream].count(None) != 2:
+        raise ValueError("it names no model, or two; give one of path, hf_repo and upstream")
+    if entry.upstream is not None:
+        _check_upstream(entry)
+        return upstream_source(entry.upstream, entry.name)
     if entry.path is None:
         repo = f"{entry.hf_repo}".removeprefix("https://").removeprefix("hf.co/")
         file = f":{entry.file}" if entry.file else ""
@@ -201,6 +213,14 @@ def _origin(entry: Entry, folder: Path) -> ModelOrigin:
     if is_reference(entry.path):
         return LocalSource(model=find_or_name(entry.path))
     return LocalSource(model=find_or_name(str(folder / Path(entry.path).expanduser())))
+
+
+def _check_upstream(entry: Entry) -> None:
+    for key in ("file", "dtype", "device", "n_gpu_layers", "n_parallel", "keep_alive"):
+        if getattr(entry, key) is not None:
+            raise ValueError(f"{key} is of no use with upstream; leave it out")
+    if entry.embeddings:
+        raise ValueError("embeddings of other servers are not available; leave embeddings out")
 
 
 def _gpu_layers(entry: Entry) -> int | None:
@@ -225,7 +245,8 @@ def _sentence(error: ErrorDetails) -> str:
         return "it is no mapping of keys to values; see models/registry.example.yaml"
     field = _field(error["loc"])
     if error["type"] == "extra_forbidden":
-        return f"{field} is no key; there are {', '.join(Entry.model_fields)}"
+        keys = UpstreamEntry if error["loc"][0] == "upstream" else Entry
+        return f"{field} is no key; there are {', '.join(keys.model_fields)}"
     if error["type"] == "missing":
         return f"{field} is missing"
     if error["type"] == "string_pattern_mismatch":
@@ -236,7 +257,10 @@ def _sentence(error: ErrorDetails) -> str:
 
 def _field(location: tuple[int | str, ...]) -> str:
     first, *rest = location
-    return f"{first}" + "".join(f"[{each}]" for each in rest if isinstance(each, int))
+    inner = [f"[{each}]" for each in rest if isinstance(each, int)]
+    if first == "upstream":
+        inner = [f".{each}" for each in rest]
+    return f"{first}{''.join(inner)}"
 
 
 def _lowered(text: str) -> str:

@@ -1,15 +1,17 @@
 """Which models are served, and under which names: that of MODEL_PATH, that of EMBEDDING_MODEL_PATH,
-and those of the list, as one list.
+those of the list and those of other servers, as one list.
 
 What is wrong with it is said elsewhere.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from server.registry import GPT_OSS_ALIASES, names_of
 from server.settings import Settings
 from server.settings_model_file import bundled_model
 from server.settings_registry import Listing, LocalSource
+from server.settings_upstream_source import UpstreamSource, reasons
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,9 +37,10 @@ def served(settings: Settings) -> Served:
     main = main_listing(settings) if settings.include_default_models else None
     embedder = embedding_listing(settings)
     listed = allowed(settings)
-    first = next((each.name for each in listed if not each.embeddings), settings.model_name)
+    own = [each for each in (main, *listed, *ollama_listings(settings)) if each is not None]
+    listings = (*own, *_proxied(settings, own), *([embedder] if embedder else []))
+    first = next((each.name for each in listings if not each.embeddings), settings.model_name)
     default = settings.default_model or (main.name if main else first)
-    listings = tuple(each for each in (main, *listed, embedder) if each is not None)
     found = Served(listings=listings, resident=(), default=default)
     stays = (found.default_listing, embedder)
     resident = tuple(each.name for each in stays if each is not None)
@@ -51,7 +54,8 @@ def main_listing(settings: Settings) -> Listing | None:
     model = settings.model_path or bundled_model()
     if model is None:
         return None
-    taken = {name for each in allowed(settings) for name in all_names(each)}
+    others = (*allowed(settings), *ollama_listings(settings))
+    taken = {name for each in others for name in all_names(each)}
     return Listing(
         name=settings.model_name,
         aliases=tuple(alias for alias in GPT_OSS_ALIASES if not names_of(alias, ()) & taken),
@@ -69,6 +73,53 @@ def embedding_listing(settings: Settings) -> Listing | None:
         chat=False,
         embeddings=True,
         context_length=settings.embedding_context_length,
+    )
+
+
+def ollama_listings(settings: Settings) -> list[Listing]:
+    """The models of OLLAMA_BASE_URL that are named."""
+    url, names = settings.ollama_base_url, settings.ollama_upstream_models
+    if url is None or names is None:
+        return []
+    base_url = url.rstrip("/").removesuffix("/v1") + "/v1"
+    return [
+        Listing(
+            name=name,
+            origin=UpstreamSource(base_url=base_url, model=name, reasoning=reasons(name)),
+        )
+        for name in names.names
+    ]
+
+
+def _proxied(settings: Settings, others: Sequence[Listing]) -> Iterator[Listing]:
+    """The models of an older service's servers, under names that no other model has."""
+    taken = {name for each in others for name in all_names(each)}
+    for name in ("gpt-oss-120b", "gpt-oss-20b") if settings.base_url else ():
+        if name not in taken:
+            yield Listing(name=name, origin=_chatkit(settings, name))
+    for name in ("gpt-4o", "gpt-4o-mini") if settings.vercel_minimal_api_url else ():
+        if name not in taken:
+            yield Listing(name=name, origin=_vercel(settings, name))
+
+
+def _chatkit(settings: Settings, model: str) -> UpstreamSource:
+    key = settings.base_url_key
+    return UpstreamSource(
+        base_url=settings.base_url or "",
+        model=model,
+        api_key=key.get_secret_value() if key else "",
+        wire="chatkit",
+        reasoning=True,
+    )
+
+
+def _vercel(settings: Settings, model: str) -> UpstreamSource:
+    return UpstreamSource(
+        base_url=settings.vercel_minimal_api_url or "",
+        model=model,
+        wire="vercel",
+        vision=True,
+        session_prefix=settings.vercel_session_prefix,
     )
 
 

@@ -6,7 +6,15 @@ What the file in them says is read elsewhere; nothing is downloaded or loaded he
 from pydantic import BaseModel, ConfigDict
 
 from server.settings_registry import RegistryFile
-from server.settings_values import Device, Duration, Names, RegistrySource, Seconds, setting
+from server.settings_values import (
+    Device,
+    Duration,
+    Names,
+    RegistrySource,
+    Seconds,
+    UnknownModel,
+    setting,
+)
 
 
 class SeveralSettings(BaseModel):
@@ -61,6 +69,18 @@ class SeveralSettings(BaseModel):
         "How long a request waits for a model that is being loaded.",
         gt=0,
         allow_inf_nan=False,
+    )
+    default_model: str | None = setting(
+        None,
+        "The name that a request without a model gets; unset: MODEL_NAME.",
+        example="gpt-oss-20b",
+        pattern=r"^\S+$",
+        expected="a name without spaces",
+    )
+    unknown_model: UnknownModel = setting(
+        "refuse",
+        "What a request gets that names a model which is not served: refuse (404) or default (the"
+        " default model, whose name the answer then tells).",
     )
 
     @property

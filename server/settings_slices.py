@@ -10,11 +10,13 @@ from server.core.request import SAMPLERS_OFF, Sampling
 from server.engines.allowance import GenerationLimits
 from server.engines.embedder import EmbedderSetup
 from server.engines.local import LocalOptions
+from server.engines.upstream_options import UpstreamOptions
 from server.response_store import StoreLimits
 from server.settings import Settings
 from server.settings_machine import granted_cpus
 from server.settings_model_file import bundled_model
 from server.settings_registry import Listing
+from server.settings_upstream_source import UpstreamSource
 from server.settings_values import AUTO_BYTES, GPU_LAYERS
 from server.worker.embedding.messages import EmbedderOptions
 from server.worker.messages import ModelOptions, PrefixOptions
@@ -54,7 +56,7 @@ def embedder_setup(settings: Settings, listing: Listing) -> EmbedderSetup:
     return EmbedderSetup(
         name=listing.name,
         model=EmbedderOptions(
-            path=str(settings.place_of(listing.origin.model)),
+            path=str(settings.place_of(listing.local_model)),
             context_length=listing.context_length or assumed,
             threads=settings.n_threads or granted_cpus(),
             gpu_layers=layers if listing.gpu_layers is None else listing.gpu_layers,
@@ -70,7 +72,7 @@ def local_options(settings: Settings, listing: Listing, *, resident: bool) -> Lo
     """What an engine of this machine needs to know of a model that writes. One that is not
     `resident` keeps computed prompts in memory alone, for the folder is the other's.
     """
-    file = settings.place_of(listing.origin.model)
+    file = settings.place_of(listing.local_model)
     options = model_options(settings, file)
     listed = listing in settings.registry_file.listings
     context_length = settings.max_context_tokens if listed else None
@@ -88,6 +90,25 @@ def local_options(settings: Settings, listing: Listing, *, resident: bool) -> Lo
         limits=generation_limits(settings),
         demonstration=file == bundled_model(),
         chat=listing.chat,
+    )
+
+
+def upstream_options(
+    settings: Settings, listing: Listing, source: UpstreamSource
+) -> UpstreamOptions:
+    """What the engine of a model of another server needs to know."""
+    return UpstreamOptions(
+        name=listing.name,
+        base_url=source.base_url,
+        model=source.model,
+        limits=generation_limits(settings),
+        api_key=source.api_key,
+        wire=source.wire,
+        timeout_s=source.timeout_s or settings.upstream_timeout_seconds,
+        session_prefix=source.session_prefix,
+        vision=source.vision,
+        reasoning=source.reasoning,
+        context_length=listing.context_length,
     )
 
 
@@ -111,19 +132,22 @@ def generation_limits(settings: Settings) -> GenerationLimits:
 
 def api_options(settings: Settings) -> ApiOptions:
     """What the HTTP side needs to know."""
-    origins = settings.cors_allow_origins
+    origins, proxies = settings.cors_allow_origins, settings.trusted_proxies
     return ApiOptions(
         version=__version__,
         max_body_bytes=settings.max_body_bytes,
         ping_seconds=settings.sse_ping_seconds,
+        plain_ping_seconds=settings.plain_ping_seconds,
         drain_seconds=settings.shutdown_timeout_seconds,
         effort_default=settings.reasoning_effort_default,
         output_tokens_limit=settings.output_tokens_limit,
         strict_params=settings.strict_params,
         reasoning_alias=settings.reasoning_alias,
         completions_as_chat=settings.completions_as_chat,
+        ollama_truncate=settings.ollama_truncate,
         health_text=settings.health_status_text,
         cors_origins=origins.urls if origins else (),
+        trusted_proxies=proxies.networks if proxies else (),
         responses=StoreLimits(
             count=settings.responses_store_count,
             bytes=settings.responses_store_bytes.bytes,

@@ -41,7 +41,7 @@ PARTS = {
     "worker.__main__": _part("worker.main"),
     "worker.runtime": _part("core worker", "llama_cpp llguidance numpy"),
     "engines": _part(
-        "core formats worker.messages worker.embedding.messages worker.wire", "msgspec httpx"
+        "core formats worker.messages worker.embedding.messages worker.wire", "msgspec httpx2"
     ),
     "dialects": _part("core", "pydantic pydantic_core msgspec"),
     "auth": _part("core"),
@@ -62,6 +62,7 @@ PARTS = {
 TOP = frozenset(
     {
         "__main__",
+        "application",
         "assemble",
         "cli",
         "interface_doc",
@@ -87,10 +88,13 @@ TOP = frozenset(
         "settings_model",
         "settings_model_file",
         "settings_registry",
+        "settings_responses",
         "settings_served",
         "settings_several",
         "settings_slices",
         "settings_table",
+        "settings_upstream",
+        "settings_upstream_source",
         "settings_values",
         "supply",
     }
@@ -116,9 +120,10 @@ RESERVED = {
     "hmac": {"auth"},
     "argparse": {"cli", "worker.main"},
 }
-# Who may look at the environment: the settings; the log and notify, for what systemd says; the
-# engines, to hand it on to the processes that they start.
-ENVIRONMENT_READERS = {"settings_load", "logs", "notify", "engines"}
+# Who may look at the environment: the settings, also for keys that a list names by their variable;
+# the log and notify, for what systemd says; the engines, to hand it on to the processes that they
+# start.
+ENVIRONMENT_READERS = {"settings_load", "settings_upstream_source", "logs", "notify", "engines"}
 PRINTERS = {"cli"}
 
 

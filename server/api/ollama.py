@@ -26,7 +26,7 @@ from server.dialects.ollama_body import (
 from server.dialects.ollama_errors import lacks, model_missing, refused
 from server.dialects.ollama_fields import keep_alive_seconds, read_request
 from server.dialects.ollama_models import OllamaModel
-from server.registry import EmbedderEntry, Entry, Resolved, ResolvedEmbedder, Served
+from server.registry import OURS, EmbedderEntry, Entry, Resolved, ResolvedEmbedder, Served
 
 log = logging.getLogger(__name__)
 router = APIRouter(prefix="/api", tags=["ollama"])
@@ -110,6 +110,7 @@ async def _answer(
         clock=_now,
         effort_suffix=resolved.effort,
         owner=who.owner,
+        vision=resolved.entry.vision,
     )
     if isinstance(body, OllamaChatBody):
         resolved.entry.check_chat()
@@ -198,8 +199,12 @@ def listed(request: Request, *, loaded: bool = False) -> list[OllamaModel]:
         _model(name, entry)
         for entry in service(request).registry.served()
         for name in ollama_models.listed_names(entry.name, entry.aliases, entry.copies)
-        if not loaded or entry.engine.status().state == "ready"
+        if not loaded or _in_memory(entry)
     ]
+
+
+def _in_memory(entry: Served) -> bool:
+    return entry.owner == OURS and entry.engine.status().state == "ready"
 
 
 def _model(name: str, entry: Served) -> OllamaModel:
@@ -217,7 +222,8 @@ def _model(name: str, entry: Served) -> OllamaModel:
 def _capabilities(entry: Served) -> tuple[str, ...]:
     match entry:
         case Entry(chat=True):
-            return ollama_models.CAPABILITIES
+            sees = ("vision",) if entry.vision else ()
+            return (*ollama_models.CAPABILITIES, *sees)
         case Entry():
             return ollama_models.COMPLETION
         case EmbedderEntry():

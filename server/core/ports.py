@@ -68,7 +68,8 @@ class EngineStatus:
 class ModelCard:
     """Facts of a model. `context_length` is what one request may use, prompt and answer together;
     `embedding_length` the numbers in a vector, 0 for a model that makes none. `unclaimed_bytes`:
-    what of its memory the system may still call available, such as weights in the page cache.
+    what of its memory the system may still call available, such as weights in the page cache. Of a
+    model of another server little is known: 0 stands for what is not.
     """
 
     architecture: str
@@ -124,7 +125,7 @@ class Engine(Backend, Protocol):
 
     async def tokenize(self, request: GenerationRequest) -> tuple[int, ...]:
         """The ids of its prompt, without answering it. Errors: ServerError of kind invalid,
-        loading, engine_failed.
+        loading, engine_failed, not_implemented.
         """
         ...
 
@@ -139,7 +140,7 @@ class Engine(Backend, Protocol):
 
         Everything that can be refused is refused before the first event. Closing the generator
         early cancels. Errors: ServerError of kind invalid, context_too_long, busy, loading,
-        engine_failed, timeout.
+        engine_failed, upstream_failed, timeout.
         """
         ...
 

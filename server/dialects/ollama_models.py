@@ -107,7 +107,7 @@ def show_body(model: OllamaModel, card: ModelCard) -> bytes:
     """One model. Its context length is the one that a request may use here, for clients take it
     for that.
     """
-    family = card.architecture
+    family = card.architecture or "unknown"
     info = {
         "general.architecture": family,
         "general.basename": model.served_name,
@@ -118,10 +118,11 @@ def show_body(model: OllamaModel, card: ModelCard) -> bytes:
     }
     if card.embedding_length:
         info[f"{family}.embedding_length"] = card.embedding_length
+    length = card.context_length
     return msgspec.json.encode(
         {
             "modelfile": f"FROM {model.name}\n",
-            "parameters": f"num_ctx {card.context_length}",
+            "parameters": f"num_ctx {length}" if length else "",
             "template": "",
             "details": _details(card),
             "model_info": info,
@@ -155,7 +156,7 @@ def _details(card: ModelCard | None) -> dict[str, Any]:
         "format": "gguf",
         "family": family,
         "families": [family] if family else [],
-        "parameter_size": _count(card.parameters) if card else "",
+        "parameter_size": _count(card.parameters) if card and card.parameters else "",
         "quantization_level": found[1] if found else "unknown",
     }
 

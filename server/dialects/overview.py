@@ -92,6 +92,6 @@ def _described(model: ListedModel) -> dict[str, str]:
     return {
         "name": model.id,
         "description": DEMONSTRATION_NOTE if demonstrates else description,
-        "provider": "gpt-api",
+        "provider": model.owner,
         "litellm_name": f"openai/{model.id}",
     }

@@ -214,6 +214,25 @@ def test_logprobs(body: dict[str, Any], expected: int):
     assert chat_request({"logprobs": True, **body}).logprobs == expected
 
 
+@pytest.mark.parametrize(
+    ("given", "operator", "truncates"),
+    [
+        (None, True, True),
+        (None, False, False),
+        (True, False, True),
+        (False, True, False),
+    ],
+)
+def test_what_is_too_long_is_shortened_or_refused(
+    given: bool | None, operator: bool, truncates: bool
+):
+    for ask in (chat, generate):
+        (request,) = ask({"truncate": given}, ollama_truncate=operator).requests
+        assert request.truncate is truncates
+    (raw,) = generate({"raw": True, "truncate": given}, ollama_truncate=operator).requests
+    assert not raw.truncate
+
+
 def test_unknown_fields_are_named_and_refused_when_strict():
     body = {"zeta": 1, "options": {"alpha": 1}, "truncate": True, "shift": True}
     assert chat(body).unknown == ("zeta", "options.alpha")
