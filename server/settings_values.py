@@ -7,15 +7,19 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, SecretStr
 
+from server.api.forwarded import Network
 from server.auth.key_text import read_table
 from server.auth.keys import KeyTable
+from server.core.durations import read_duration
 from server.hub.reference import Reference
 from server.settings_model_file import find_or_name
+from server.settings_registry import RegistryFile, read_registry
 
 # What ModelOptions.gpu_layers means by them.
 GPU_LAYERS = {"auto": -2, "all": -1, "-1": -1}
@@ -123,6 +127,65 @@ def read_origins(text: str) -> Origins:
 
 
 @dataclass(frozen=True, slots=True)
+class NameList:
+    """Names of models."""
+
+    names: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return ",".join(self.names)
+
+
+def read_names(text: str) -> NameList:
+    return NameList(tuple(name for name in map(str.strip, text.split(",")) if name))
+
+
+@dataclass(frozen=True, slots=True)
+class Seconds:
+    """A duration; negative: for ever."""
+
+    value: float
+
+    def __str__(self) -> str:
+        return f"{self.value:g}"
+
+
+def read_seconds(text: str) -> Seconds:
+    try:
+        return Seconds(read_duration(text.strip()))
+    except ValueError:
+        raise ValueError(
+            f'"{text[:100]}" is not a duration; write seconds, or 5m, or -1 for ever'
+        ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Proxies:
+    """Addresses, as networks of one, and networks."""
+
+    networks: tuple[Network, ...]
+
+    def __str__(self) -> str:
+        return ",".join(
+            str(each.network_address if each.num_addresses == 1 else each) for each in self.networks
+        )
+
+
+def read_proxies(text: str) -> Proxies:
+    return Proxies(tuple(_network(part.strip()) for part in text.split(",") if part.strip()))
+
+
+def _network(text: str) -> Network:
+    try:
+        return ip_network(text)
+    except ValueError:
+        raise ValueError(
+            f'"{text[:100]}" is not an address or a network; write 127.0.0.1 or 10.0.0.0/8, with'
+            " commas between"
+        ) from None
+
+
+@dataclass(frozen=True, slots=True)
 class Ports:
     """Ports to listen on, each once; 0: any free one."""
 
@@ -167,6 +230,10 @@ def _lower(text: str) -> str:
 
 
 ModelSource: TypeAlias = Annotated[Path | Reference, _from_text(find_or_name)]
+RegistrySource: TypeAlias = Annotated[RegistryFile, _from_text(read_registry)]
+Names: TypeAlias = Annotated[NameList, _from_text(read_names)]
+Duration: TypeAlias = Annotated[Seconds, _from_text(read_seconds)]
+Device: TypeAlias = Annotated[Literal["auto", "cpu", "cuda", "mps"], _from_text(_lower)]
 ModelsFolder: TypeAlias = Annotated[Path, _from_text(read_models_folder)]
 Token: TypeAlias = Annotated[SecretStr, _from_text(read_token)]
 Keys: TypeAlias = Annotated[KeyTable, _from_text(read_table)]
@@ -181,6 +248,7 @@ Bytes: TypeAlias = Annotated[Size, _from_text(read_size)]
 Folder: TypeAlias = Annotated[Path, _from_text(read_folder)]
 HealthWord: TypeAlias = Annotated[Literal["ok", "healthy"], _from_text(_lower)]
 UnknownModel: TypeAlias = Annotated[Literal["refuse", "default"], _from_text(_lower)]
+TrustedProxies: TypeAlias = Annotated[Proxies, _from_text(read_proxies)]
 ExtraPorts: TypeAlias = Annotated[Ports, _from_text(read_ports)]
 AllowedOrigins: TypeAlias = Annotated[Origins, _from_text(read_origins)]
 DefaultEffort: TypeAlias = Annotated[Literal["low", "medium", "high"], _from_text(_lower)]

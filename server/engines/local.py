@@ -17,6 +17,7 @@ from server.engines.backend import SupervisedBackend
 from server.engines.card import card_of
 from server.engines.generation import generate, tokenize
 from server.engines.link import WorkerLink
+from server.engines.pictures import refuse_pictures
 from server.engines.session import Session
 from server.engines.supervision import Obtain, SupervisionOptions
 from server.formats.base import Format
@@ -33,10 +34,11 @@ TOKENISER_THREADS = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalOptions(SupervisionOptions):
-    """What a local engine is made of."""
+    """What a local engine is made of. One that does not `chat` may have any vocabulary."""
 
     limits: GenerationLimits
     demonstration: bool = False
+    chat: bool = True
 
 
 class LocalEngine(SupervisedBackend[Session]):
@@ -74,12 +76,14 @@ class LocalEngine(SupervisedBackend[Session]):
         )
 
     async def tokenize(self, request: GenerationRequest) -> tuple[int, ...]:
+        refuse_pictures(request, sees=False)
         return await tokenize(await self._supervision.ready(), request, self._threads)
 
     async def detokenize(self, tokens: Sequence[int]) -> tuple[bytes, ...]:
         return spelt(tokens, (await self._supervision.ready()).vocabulary)
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
+        refuse_pictures(request, sees=False)
         session = await self._supervision.ready()
         async with aclosing(
             generate(session, request, self._options.limits, self._threads)
@@ -99,7 +103,8 @@ class LocalEngine(SupervisedBackend[Session]):
     def _understand(self, loaded: Loaded) -> tuple[Vocabulary, Format]:
         vocabulary = Vocabulary.from_tokens(loaded.tokens, loaded.control_ids)
         text_format = self._make_format(vocabulary)
-        if not self._options.demonstration and not vocabulary.is_o200k:
+        foreign = self._options.chat and not self._options.demonstration
+        if foreign and not vocabulary.is_o200k:
             log.warning(
                 "model %s: its vocabulary is not gpt-oss's own (o200k); if this file is meant to be"
                 " gpt-oss-20b, download it again",

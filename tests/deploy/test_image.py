@@ -151,7 +151,7 @@ def test_an_empty_volume_is_filled_by_a_download(
     variables = {"MODEL_PATH": "hf.co/someone/tiny:tiny.gguf", "HF_ENDPOINT": f"{HUB}:{HUB_PORT}"}
     container = start(folder, GPT_API_KEY="sk-mine/0+=", **variables)
     container.wait_for("listens on")
-    with container.network(), running_hub(HUB_PORT) as hub:
+    with container.network(), running_hub(port=HUB_PORT) as hub:
         _download(container, hub, folder)
     assert container.stop() == 0
 
