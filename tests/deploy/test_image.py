@@ -100,7 +100,8 @@ def test_it_serves_on_both_ports_whoever_has_its_key(
 def test_told_to_end_it_finishes_what_it_says(
     start: Callable[..., Container], volume: Path, entrypoint: tuple[str, ...] | None
 ) -> None:
-    container = start(volume, ALLOW_ANONYMOUS="1", entrypoint=entrypoint)
+    patience = {"SHUTDOWN_TIMEOUT_SECONDS": "60"}
+    container = start(volume, ALLOW_ANONYMOUS="1", entrypoint=entrypoint, **patience)
     container.wait_for(READY)
     with container.network():
         url = "http://127.0.0.1:8080/v1/chat/completions"
