@@ -33,6 +33,11 @@ RUN portable="" \
         --require-hashes --no-binary llama-cpp-python -r engine.lock
 RUN python3 -m pip --python /opt/gpt-api/bin/python install --no-cache-dir \
     --require-hashes -r requirements.lock
+# Beside the engine its build leaves what only compilers want, and every library under three names.
+RUN rm -r /opt/gpt-api/lib/python3*/site-packages/include /opt/gpt-api/lib/python3*/site-packages/lib \
+    && for library in /opt/gpt-api/lib/python3*/site-packages/llama_cpp/lib/*.so; do \
+        for name in "$library".*; do ln -sf "$(basename "$library")" "$name"; done; \
+    done
 
 COPY requirements.txt pyproject.toml README.md LICENSE ./
 COPY models/gpt-oss-tiny.gguf models/
@@ -45,7 +50,7 @@ LABEL org.opencontainers.image.title="gpt-api" \
     org.opencontainers.image.licenses="MIT"
 # Folders belong to the group root too: some platforms run images as a user of their own choice.
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends ca-certificates libgomp1 python3 tini \
+    && apt-get install --yes --no-install-recommends ca-certificates libgomp1 libstdc++6 python3 tini \
     && rm -rf /var/lib/apt/lists/* \
     && if ! getent passwd 1000; then \
         useradd --uid 1000 --home-dir /app --no-create-home --shell /usr/sbin/nologin gpt-api; \

@@ -226,7 +226,7 @@ def test_the_page_names_what_there_is() -> None:
     page = (ROOT / "docs" / "docker.md").read_text()
     named = set(re.findall(r"`(?:-e )?([A-Z][A-Z_]{3,})(?:=[^`]*)?`", page))
     arguments = {each.text.partition("=")[0] for each in INSTRUCTIONS if each.name == "ARG"}
-    elsewhere = {"PUBLISH_ADDRESS", "GPT_API_DEPLOY_BUILDAH", "GPT_API_KEY"}
+    elsewhere = {"PUBLISH_ADDRESS", "GPT_API_KEY", "GPT_API_DEPLOY_BUILDAH", "GPT_API_DEPLOY_IMAGE"}
     assert named - arguments - elsewhere <= names_of_settings()
     for name, value in environment().items():
         if name in names_of_settings() and name != "REQUIRE_GPU":
