@@ -127,7 +127,7 @@ def proxying(others: OtherServers) -> dict[str, str]:
         "OLLAMA_UPSTREAM_MODELS": "qwen3",
         "DEFAULT_MODEL": "gpt-oss-120b",
         "REASONING_EFFORT_DEFAULT": "high",
-        "UPSTREAM_TIMEOUT_SECONDS": "0.5",
+        "UPSTREAM_TIMEOUT_SECONDS": "3",
     }
 
 
