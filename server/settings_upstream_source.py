@@ -7,6 +7,7 @@ import os
 import re
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, TypeAlias
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -31,6 +32,11 @@ class UpstreamSource:
     reasoning: bool = False
     timeout_s: float | None = None
     session_prefix: str = ""
+
+    @property
+    def host(self) -> str:
+        """The server, for people."""
+        return urlsplit(self.base_url).netloc
 
 
 def _seconds(value: object) -> object:

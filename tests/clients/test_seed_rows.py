@@ -20,7 +20,7 @@ from tests.clients import (
 )
 from tests.clients.other_servers import other_servers
 from tests.clients.rows_of_conflicts import CONFLICTS
-from tests.clients.sites import KEYED, TUNED, Sites, proxying, running
+from tests.clients.sites import KEYED, LISTED, TUNED, Sites, proxying, running, write_list
 
 # How many rows each service has.
 ROWS_OF_SEEDS = {0: 18, 1: 23, 2: 24, 3: 24, 4: 14}
@@ -38,7 +38,6 @@ CHECKS = {
 DEPLOYMENT = "is about installing and starting, not about HTTP: containers, units, scripts"
 DOCUMENTATION = "is about the pages, which test_readme.py reads"
 DOWNLOADS = "waits for downloads"
-SEVERAL_MODELS = "waits for a list of several models"
 ELSEWHERE = {
     "S0-07": DOWNLOADS,
     "S0-09": "is about the machine: tests/worker/runtime/test_placement.py",
@@ -53,32 +52,25 @@ ELSEWHERE = {
     "S1-21": DEPLOYMENT,
     "S1-22": DOCUMENTATION,
     "S1-23": DOCUMENTATION,
-    "S2-07": SEVERAL_MODELS,
-    "S2-10": SEVERAL_MODELS,
-    "S2-11": SEVERAL_MODELS,
-    "S2-12": SEVERAL_MODELS,
     "S2-13": DOWNLOADS,
-    "S2-14": SEVERAL_MODELS,
-    "S2-15": SEVERAL_MODELS,
-    "S2-18": SEVERAL_MODELS,
     "S2-21": DEPLOYMENT,
     "S2-22": DEPLOYMENT,
     "S2-23": DEPLOYMENT,
     "S2-24": "is about the sources: tests/test_architecture.py",
     "S3-12": DOWNLOADS,
     "S3-13": DOWNLOADS,
-    "S3-20": DOCUMENTATION,
+    "S3-20": "is about memory, which check-config tells: tests/test_models_table.py",
     "S3-21": "is a setting: tests/test_settings.py",
     "S3-23": DOWNLOADS,
     "S4-10": DEPLOYMENT,
     "C-6": DEPLOYMENT,
-    "C-14": SEVERAL_MODELS,
 }
 
 
 @pytest.fixture(scope="module")
 def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
     path = Bert().write(tmp_path_factory.mktemp("bert") / "bert.gguf", PoolingType.CLS)
+    models = write_list(tmp_path_factory.mktemp("list"))
     with ExitStack() as stack:
         others = stack.enter_context(other_servers())
         yield Sites(
@@ -87,6 +79,7 @@ def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
             open=stack.enter_context(running()),
             keyed=stack.enter_context(running(**KEYED)),
             tuned=stack.enter_context(running(models=2, EMBEDDING_MODEL_PATH=str(path), **TUNED)),
+            listed=stack.enter_context(running(MODEL_REGISTRY_PATH=str(models), **LISTED)),
         )
 
 
