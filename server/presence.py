@@ -42,6 +42,11 @@ class Presence:
         self._moved_at = clock()
 
     @property
+    def settled(self) -> bool:
+        """Whether the default model has been ready, or is of no use."""
+        return self._ready or self.failure is not None
+
+    @property
     def failure(self) -> str | None:
         status = self._registry.default().engine.status()
         return status.detail if status.state == "failed" else None

@@ -141,6 +141,9 @@ def _why(error: OSError, host: str, port: int, variable: str) -> str:
     if error.errno == errno.EADDRINUSE:
         way_out = f"stop what listens there, or set another {variable}"
         return f"{variable}: {port} is in use on {host}; {way_out}"
+    if error.errno == errno.EPERM:
+        way_out = "see SocketBindAllow in systemctl cat gpt-api"
+        return f"{variable}: systemd does not let this service listen on {port}; {way_out}"
     if error.errno == errno.EACCES:
         return f"{variable}: {port} needs rights that this user lacks; set a {variable} above 1023"
     reason = error.strerror or str(error)

@@ -31,7 +31,12 @@ async def embed(request: Request) -> Response:
     return await _answer(request, older=False)
 
 
-@router.post("/embeddings", include_in_schema=False)
+@router.post(
+    "/embeddings",
+    summary="Turn one text into a vector, in Ollama's older words",
+    response_class=Response,
+    openapi_extra=body_of(OllamaEmbedBody),
+)
 async def embed_one(request: Request) -> Response:
     """The older form: one text, one vector."""
     return await _answer(request, older=True)

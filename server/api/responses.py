@@ -68,7 +68,10 @@ async def count_input_tokens(request: Request, who: Caller) -> Response:
 
 @router.get("/responses/{response_id}", summary="Retrieve a response", response_class=Response)
 async def retrieve_response(
-    request: Request, response_id: str, who: Caller, stream: bool = False
+    request: Request,
+    response_id: str,
+    who: Caller,
+    stream: Annotated[bool, Query(description="false alone")] = False,
 ) -> Response:
     """A stored response, as its last event or its body told it."""
     if stream:

@@ -114,7 +114,7 @@ TUNED = {
 }
 COMPLETIONS_ONLY = "sk-completions-only"
 KEYED = {
-    "API_KEYS_FILE": str(SEEDS / "seed_1" / "api_keys.py"),
+    "API_KEYS_FILE": str(SEEDS / "seed_1/api_keys.py"),
     "API_KEYS": f'{{"{COMPLETIONS_ONLY}": {{"user": "bot", "permissions": ["completions"]}}}}',
 }
 

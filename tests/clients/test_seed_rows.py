@@ -20,7 +20,16 @@ from tests.clients import (
 )
 from tests.clients.other_servers import other_servers
 from tests.clients.rows_of_conflicts import CONFLICTS
-from tests.clients.sites import KEYED, LISTED, TUNED, Sites, proxying, running, write_list
+from tests.clients.sites import (
+    KEYED,
+    LISTED,
+    SEEDS,
+    TUNED,
+    Sites,
+    proxying,
+    running,
+    write_list,
+)
 
 # How many rows each service has.
 ROWS_OF_SEEDS = {0: 18, 1: 23, 2: 24, 3: 24, 4: 14}
@@ -88,6 +97,14 @@ def test_every_row_has_a_check_or_a_reason():
     rows |= {f"C-{row}" for row in range(1, CONFLICT_ROWS + 1)}
     assert CHECKS.keys() | ELSEWHERE.keys() == rows
     assert not CHECKS.keys() & ELSEWHERE.keys()
+
+
+def test_every_example_is_used():
+    """What stands in the folder and nowhere in these tests would be asked by nobody."""
+    sources = "".join(path.read_text() for path in SEEDS.parent.glob("*.py"))
+    examples = [path for path in SEEDS.glob("*/*") if path.is_file()]
+    assert len(examples) > 35
+    assert [str(path) for path in examples if str(path.relative_to(SEEDS)) not in sources] == []
 
 
 @pytest.mark.parametrize("row", CHECKS)
