@@ -18,6 +18,11 @@ Wire: TypeAlias = Literal["openai", "chatkit", "vercel"]
 URL = r"^https?://[^\s/@?#]+(/[^\s?#]*)?$"
 
 KEY = r"^[\x21-\x7e]+$"
+# What they are, in words, by the field that has them.
+PATTERNS = {
+    "upstream.base_url": "an address like https://api.example.com/v1",
+    "upstream.api_key": "a key without spaces and foreign letters",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
