@@ -13,7 +13,7 @@ from server.settings_slices import api_options
 
 def create_app(settings: Settings) -> FastAPI:
     """The whole server; its models are loaded when the application starts."""
-    registry = assemble.registry(settings)
+    registry, library = assemble.served_models(settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -21,8 +21,9 @@ def create_app(settings: Settings) -> FastAPI:
         try:
             yield
         finally:
+            await library.close()
             await registry.close()
 
-    app = build(registry, settings.keys, api_options(settings), lifespan=lifespan)
+    app = build(registry, settings.keys, api_options(settings), library, lifespan=lifespan)
     app.root_path = settings.root_path
     return app

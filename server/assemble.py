@@ -16,9 +16,12 @@ from server.formats.base import Format
 from server.formats.harmony import gpt_oss_format
 from server.formats.raw import plain_format
 from server.formats.vocabulary import Vocabulary
+from server.hub.progress import Report
 from server.hub.reference import Reference
+from server.library.library import Library
+from server.library.record import Kept
 from server.loading import Habits
-from server.model_facts import weight_bytes
+from server.model_facts import makes_vectors, weight_bytes
 from server.model_source import model_source
 from server.on_demand import OnDemandEmbedder, OnDemandEngine
 from server.registry import OURS, UPSTREAM, About, EmbedderEntry, Entry, Registry
@@ -36,6 +39,15 @@ MakeFormat: TypeAlias = Callable[[Vocabulary], Format]
 def registry(settings: Settings) -> Registry:
     """The served models, not yet loaded."""
     return Workshop(settings).registry()
+
+
+def served_models(settings: Settings) -> tuple[Registry, Library]:
+    """All models, those among them that clients had added, and what adds and removes these."""
+    workshop = Workshop(settings)
+    registry = workshop.registry()
+    library = workshop.library()
+    library.recall(registry)
+    return registry, library
 
 
 class Workshop:
@@ -57,6 +69,40 @@ class Workshop:
         ]
         forgiving = self._settings.unknown_model == "default"
         return Registry(entries, models.default, forgiving=forgiving)
+
+    def library(self) -> Library:
+        """What adds models while the server runs."""
+        settings = self._settings
+        folder = settings.download_folder
+        named = [each.origin for each in served(settings).listings]
+        files = {
+            settings.place_of(each.model).name for each in named if isinstance(each, LocalSource)
+        }
+
+        async def fetch(reference: Reference, report: Report) -> Path:
+            # Most servers download nothing, and need not load what that takes.
+            from server.hub.client import Hub
+            from server.hub.download import Download
+            from server.hub.folder import Folder
+
+            hub = Hub(settings.hf_endpoint, settings.hub_token)
+            return await Download(hub, Folder(folder), report).run(reference)
+
+        return Library(folder, fetch, self._added, lambda path: path.name in files)
+
+    def _added(self, kept: Kept, path: Path) -> Entry | EmbedderEntry:
+        """An entry for a model that a client added. Errors: ValueError for a file of no use."""
+        vectors = makes_vectors(path)
+        source = LocalSource(model=path)
+        return self.entry(
+            Listing(
+                name=kept.name,
+                origin=source,
+                description=f"from {kept.repository}" if kept.repository else None,
+                chat=not vectors,
+                embeddings=vectors,
+            )
+        )
 
     def entry(self, listing: Listing, *, resident: bool = False) -> Entry | EmbedderEntry:
         """A model, not yet loaded; one that is not `resident` comes and goes."""

@@ -48,7 +48,7 @@ class Life:
             hangup=self._read_keys,
             drain=self._drain,
             refuse=self._service.drain.refuse,
-            cut=self._service.registry.close,
+            cut=self._service.close,
             pause_s=self._pause_s,
         )
 

@@ -126,6 +126,12 @@ class ModelFacts:
         return " ".join(word for word in (self._family, size, quantisation) if word)
 
 
+def makes_vectors(path: Path) -> bool:
+    """Whether a model is one for embeddings: those say how to pool. Errors: ValueError, OSError."""
+    head = read_head(path)
+    return head.number(f"{head.text('general.architecture')}.pooling_type") > 0
+
+
 def weight_bytes(path: Path) -> int:
     """The size of all parts. Errors: OSError."""
     return sum(part.stat().st_size for part in parts_of(path))

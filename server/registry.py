@@ -115,7 +115,7 @@ class Registry:
         self._entries: list[Served] = []
         self._names: dict[str, Served] = {}
         for entry in entries:
-            self._enter(entry)
+            self.enter(entry)
         self._default = default
         self._forgiving = forgiving
         if not isinstance(self._names.get(default.lower()), Entry):
@@ -197,9 +197,21 @@ class Registry:
 
     # --- while the server runs -----------------------------------------------------------------
 
+    def get(self, name: str) -> Served | None:
+        """The model of exactly this name, whatever it does."""
+        return self._names.get(name.lower())
+
+    def enter(self, entry: Served) -> None:
+        """Serve one more model from `start` on. Errors: as of `add`."""
+        names = _names(entry)
+        if twice := names & self._names.keys():
+            raise ValueError(f"the name {min(twice)} stands for two models")
+        self._entries.append(entry)
+        self._names |= dict.fromkeys(names, entry)
+
     async def add(self, entry: Served) -> None:
         """Serve one more model. Errors: ValueError where a name of it is taken."""
-        self._enter(entry)
+        self.enter(entry)
         await entry.engine.start()
 
     def alias(self, alias: str, name: str) -> None:
@@ -245,13 +257,6 @@ class Registry:
     async def close(self) -> None:
         # Together: the answers of all of them end at one moment.
         await asyncio.gather(*(entry.engine.close() for entry in self._entries))
-
-    def _enter(self, entry: Served) -> None:
-        names = _names(entry)
-        if twice := names & self._names.keys():
-            raise ValueError(f"the name {min(twice)} stands for two models")
-        self._entries.append(entry)
-        self._names |= dict.fromkeys(names, entry)
 
     def _leave(self, entry: Served) -> None:
         self._entries.remove(entry)

@@ -13,6 +13,7 @@ from server.engines.local import LocalOptions
 from server.engines.upstream_options import UpstreamOptions
 from server.response_store import StoreLimits
 from server.settings import Settings
+from server.settings_checks import loopback
 from server.settings_machine import granted_cpus
 from server.settings_model_file import bundled_model
 from server.settings_registry import Listing
@@ -145,6 +146,7 @@ def api_options(settings: Settings) -> ApiOptions:
         reasoning_alias=settings.reasoning_alias,
         completions_as_chat=settings.completions_as_chat,
         ollama_truncate=settings.ollama_truncate,
+        manageable=loopback(settings.host) and proxies is None,
         health_text=settings.health_status_text,
         cors_origins=origins.urls if origins else (),
         trusted_proxies=proxies.networks if proxies else (),

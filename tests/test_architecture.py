@@ -51,9 +51,10 @@ PARTS = {
     "on_demand": _part("core residency loading"),
     "gguf_head": _part(),
     "hub": _part("core", "huggingface_hub httpx2 msgspec"),
+    "library": _part("core registry hub", "msgspec"),
     "response_store": _part(),
     "api": _part(
-        "core dialects auth registry response_store logs",
+        "core dialects auth registry library hub.progress response_store logs",
         "fastapi starlette sse_starlette pydantic",
     ),
     "logs": _part(),

@@ -14,6 +14,7 @@ from server.api import (
     models,
     ollama,
     ollama_embed,
+    ollama_library,
     responses,
     simple,
     system,
@@ -29,6 +30,7 @@ from server.api.openapi import describe
 from server.api.options import ApiOptions
 from server.auth.keys import KeyTable
 from server.auth.ring import KeyRing
+from server.library.library import Library
 from server.registry import Registry
 from server.response_store import ResponseStore
 
@@ -36,9 +38,15 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
 def build(
-    registry: Registry, keys: KeyTable, options: ApiOptions, lifespan: Lifespan | None = None
+    registry: Registry,
+    keys: KeyTable,
+    options: ApiOptions,
+    library: Library | None = None,
+    lifespan: Lifespan | None = None,
 ) -> FastAPI:
-    """The application. `lifespan` starts and closes what it was given; nothing is started here."""
+    """The application. `lifespan` starts and closes what it was given; nothing is started here.
+    Without a `library` no models are added or removed.
+    """
     app = FastAPI(
         title="gpt-api",
         description="An OpenAI-compatible server for gpt-oss on one's own machine.",
@@ -50,6 +58,7 @@ def build(
     drain = Drain()
     app.state.service = Service(
         registry=registry,
+        library=library,
         keys=KeyRing(keys),
         options=options,
         responses=ResponseStore(options.responses),
@@ -89,4 +98,5 @@ def _add_routes(app: FastAPI) -> None:
     app.include_router(simple.router)
     app.include_router(ollama.router)
     app.include_router(ollama_embed.router)
+    app.include_router(ollama_library.router)
     app.include_router(system.router)

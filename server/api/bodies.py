@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from server.dialects import (
     anthropic_body,
     ollama_body,
+    ollama_library,
     ollama_options,
     openai_chat_body,
     openai_completions_body,
@@ -49,6 +50,12 @@ BODIES: Mapping[type[BaseModel], OtherFields] = {
     ollama_body.OllamaGenerateBody: _GENERATE,
     ollama_body.OllamaShowBody: _OLLAMA_SHOW,
     ollama_body.OllamaEmbedBody: _OLLAMA_EMBED,
+    ollama_library.PullBody: OtherFields(ignored=ollama_library.IGNORED),
+    ollama_library.DeleteBody: OtherFields(),
+    ollama_library.CopyBody: OtherFields(),
+    ollama_library.CreateBody: OtherFields(
+        ignored=ollama_library.IGNORED, refused=ollama_library.REFUSED
+    ),
 }
 # Title -> option -> what becomes of it.
 OPTIONS: Mapping[str, Mapping[str, str]] = {

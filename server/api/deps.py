@@ -10,6 +10,7 @@ from server.api.drain import Drain
 from server.api.options import ApiOptions
 from server.auth.keys import Permission, Principal
 from server.auth.ring import KeyRing
+from server.library.library import Library
 from server.registry import Registry
 from server.response_store import ResponseStore
 
@@ -19,10 +20,17 @@ class Service:
     """Everything the routes work with; `app.state.service`."""
 
     registry: Registry
+    library: Library | None
     keys: KeyRing
     options: ApiOptions
     responses: ResponseStore
     drain: Drain
+
+    async def close(self) -> None:
+        """End every request with an error, then free everything."""
+        if self.library is not None:
+            await self.library.close()
+        await self.registry.close()
 
 
 def service(request: Request) -> Service:

@@ -77,7 +77,8 @@ class Download:
         files = choose(reference, listing.files)
         self._folder.make()
         self._folder.check_room(sum(self._missing(file) for file in files))
-        self._meter = Meter(sum(file.size for file in files))
+        self._meter = Meter(sum(file.size for file in files), sha256=files[0].sha256)
+        self._report(self._meter.progress())
         for file in files:
             await self._get(listing, file)
         self._folder.remember(reference, files[0].name)

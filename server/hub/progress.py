@@ -15,13 +15,14 @@ STEP_PERCENT = 10
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """Bytes that are here of those that are wanted, bytes a second (0: not known), and what keeps
-    it from going on, if anything does.
+    it from going on, if anything does. `sha256` of the (first) file, where the hub tells it.
     """
 
     done: int
     total: int
     rate: float = 0.0
     note: str = ""
+    sha256: str | None = None
 
     @property
     def percent(self) -> int:
@@ -40,8 +41,15 @@ class Meter:
     received: they would be a rate that nobody has.
     """
 
-    def __init__(self, total: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        total: int,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        sha256: str | None = None,
+    ) -> None:
         self._total = total
+        self._sha256 = sha256
         self._clock = clock
         self._done = 0
         self._received = 0
@@ -70,7 +78,9 @@ class Meter:
     def progress(self, note: str = "") -> Progress:
         (begin, before), (end, after) = self._marks[0], self._marks[-1]
         rate = (after - before) / (end - begin) if end > begin and not note else 0.0
-        return Progress(done=self._done, total=self._total, rate=rate, note=note)
+        return Progress(
+            done=self._done, total=self._total, rate=rate, note=note, sha256=self._sha256
+        )
 
 
 class Steps:

@@ -177,6 +177,24 @@ def the_default_model_and_ollamas_address_are_settings(sites: Sites) -> None:
     assert sites.others.asked[-1].body["model"] == "qwen3"
 
 
+def models_are_pulled(sites: Sites) -> None:
+    for _ in range(2):
+        assert sites.open.reply("seed_3/ollama_pull.sh") == {"status": "success"}
+    listed = sites.open.reply("seed_3/ollama_tags.sh")["models"]
+    assert [model["name"] for model in listed].count("gemma3:latest") == 1
+    asked = MESSAGE | {"model": "gemma3:latest", "max_tokens": 4}
+    assert sites.open.post("/chat", asked).json()["model"] == "gemma3:latest"
+
+
+def models_are_deleted(sites: Sites) -> None:
+    sites.open.reply("seed_3/ollama_pull.sh")
+    assert sites.open.run("seed_3/ollama_delete.sh") == ""
+    listed = sites.open.reply("seed_3/ollama_tags.sh")["models"]
+    assert "gemma3:latest" not in [model["name"] for model in listed]
+    again = sites.open.reply("seed_3/ollama_delete.sh")
+    assert again == {"error": "model 'gemma3:latest' not found"}
+
+
 def open_webui_finds_ollama(sites: Sites) -> None:
     url = sites.open.ollama_url
     version = httpx.get(f"{url}/api/version", timeout=TIME_LIMIT_S).json()["version"]
@@ -208,6 +226,8 @@ ROWS = {
     "S3-09": ollamas_names_are_echoed,
     "S3-10": embeddings_are_vectors,
     "S3-11": ollamas_lists_are_there,
+    "S3-12": models_are_pulled,
+    "S3-13": models_are_deleted,
     "S3-14": ollamas_chat_is_there,
     "S3-15": ollamas_generate_is_there,
     "S3-16": openai_answers_on_ollamas_port,

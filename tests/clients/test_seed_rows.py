@@ -21,6 +21,7 @@ from tests.clients import (
 from tests.clients.other_servers import other_servers
 from tests.clients.rows_of_conflicts import CONFLICTS
 from tests.clients.sites import (
+    BUNDLED,
     KEYED,
     LISTED,
     SEEDS,
@@ -30,6 +31,7 @@ from tests.clients.sites import (
     running,
     write_list,
 )
+from tests.hub.local_hub import running_hub
 
 # How many rows each service has.
 ROWS_OF_SEEDS = {0: 18, 1: 23, 2: 24, 3: 24, 4: 14}
@@ -47,7 +49,6 @@ CHECKS = {
 DEPLOYMENT = "is about installing and starting, not about HTTP: containers, units, scripts"
 IMAGE = "is about the image: tests/test_image.py, and tests/deploy/test_image.py runs it"
 DOCUMENTATION = "is about the pages, which test_readme.py reads"
-DOWNLOADS = "waits for downloads"
 ELSEWHERE = {
     "S0-07": "is about a first start: tests/test_supply.py, tests/deploy/test_image.py",
     "S0-09": "is about the machine: tests/worker/runtime/test_placement.py",
@@ -62,16 +63,14 @@ ELSEWHERE = {
     "S1-21": IMAGE,
     "S1-22": DOCUMENTATION,
     "S1-23": DOCUMENTATION,
-    "S2-13": DOWNLOADS,
+    "S2-13": "is about downloads: tests/hub/test_download.py, tests/clients/test_ollama_library.py",
     "S2-21": IMAGE,
     "S2-22": "is about other servers: tests/clients/test_asgi_servers.py",
     "S2-23": "is about a page: tests/test_image.py",
     "S2-24": "is about the sources: tests/test_architecture.py",
-    "S3-12": DOWNLOADS,
-    "S3-13": DOWNLOADS,
     "S3-20": "is about memory, which check-config tells: tests/test_models_table.py",
     "S3-21": "is a setting: tests/test_settings.py",
-    "S3-23": DOWNLOADS,
+    "S3-23": "is a command: tests/test_pull.py",
     "S4-10": "is about starting: tests/clients/test_asgi_servers.py, tests/test_image.py",
     "C-6": "is about ports: tests/clients/test_extra_ports.py, tests/test_image.py",
 }
@@ -83,10 +82,13 @@ def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
     models = write_list(tmp_path_factory.mktemp("list"))
     with ExitStack() as stack:
         others = stack.enter_context(other_servers())
+        hub = stack.enter_context(running_hub())
+        hub.add("ggml-org/gemma-3-4b-it-GGUF", "gemma-3-4b-it-Q4_K_M.gguf", BUNDLED.read_bytes())
+        downloads = str(tmp_path_factory.mktemp("models"))
         yield Sites(
             others=others,
             proxy=stack.enter_context(running(models=0, **proxying(others))),
-            open=stack.enter_context(running()),
+            open=stack.enter_context(running(HF_ENDPOINT=hub.endpoint, MODELS_DIR=downloads)),
             keyed=stack.enter_context(running(**KEYED)),
             tuned=stack.enter_context(running(models=2, EMBEDDING_MODEL_PATH=str(path), **TUNED)),
             listed=stack.enter_context(running(MODEL_REGISTRY_PATH=str(models), **LISTED)),
