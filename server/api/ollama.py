@@ -1,4 +1,4 @@
-"""/api/*: Ollama's interface to the models that are served here. Nothing is pulled or removed."""
+"""/api/*: Ollama's interface to the models that are served here."""
 
 import logging
 import secrets
