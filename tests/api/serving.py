@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from server.api.app import build
 from server.api.options import ApiOptions
 from server.auth.keys import KeyTable
+from server.library.library import Library
 from server.registry import GPT_OSS_ALIASES, EmbedderEntry, Entry, Registry
 from tests.fakes import ScriptedEmbedder, ScriptedEngine
 
@@ -26,13 +27,16 @@ def app_on(
     engine: ScriptedEngine,
     keys: KeyTable | None = None,
     embedder: ScriptedEmbedder | None = None,
+    library: Library | None = None,
     **options: Any,
 ) -> FastAPI:
     """The application with one model, `gpt-oss-20b`, and with an embedder `nomic` beside it."""
     entry = Entry(name="gpt-oss-20b", engine=engine, created=1_700_000_000, aliases=GPT_OSS_ALIASES)
     second = EmbedderEntry(name="nomic", engine=embedder, created=2) if embedder else None
     registry = Registry([entry, *([second] if second else [])], "gpt-oss-20b")
-    return build(registry, keys or KeyTable(), ApiOptions(version="0.0.0", **options))
+    if library is not None:
+        library.recall(registry)
+    return build(registry, keys or KeyTable(), ApiOptions(version="0.0.0", **options), library)
 
 
 def client_of(app: FastAPI) -> httpx.AsyncClient:

@@ -3,10 +3,18 @@
 The engine is a script: what a real one says to strange prompts is tested with the formats.
 """
 
+from pathlib import Path
+
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis.checks import not_a_server_error
 
+from server.hub.errors import HubError
+from server.hub.progress import Report
+from server.hub.reference import Reference
+from server.library.library import Library
+from server.library.record import Kept
+from server.registry import Served
 from tests.api.serving import app_on
 from tests.fakes import ScriptedEngine
 
@@ -14,7 +22,20 @@ from tests.fakes import ScriptedEngine
 EXAMPLES = 12
 NOT_IMPLEMENTED = 501
 
-described = schemathesis.openapi.from_asgi("/openapi.json", app_on(ScriptedEngine()))
+
+async def no_hub(reference: Reference, _: Report) -> Path:
+    raise HubError("unknown", f"{reference} does not exist")
+
+
+def nothing_to_make(kept: Kept, _: Path) -> Served:
+    raise ValueError(f"{kept.name} is not a whole GGUF file")
+
+
+# A folder that nothing can be written to.
+library = Library(Path("/proc/nowhere"), no_hub, nothing_to_make, lambda _: False)
+described = schemathesis.openapi.from_asgi(
+    "/openapi.json", app_on(ScriptedEngine(), library=library)
+)
 
 
 @described.parametrize()
