@@ -249,7 +249,7 @@ def _sentence(error: ErrorDetails) -> str:
         return f"{field} is no key; there are {', '.join(keys.model_fields)}"
     if error["type"] == "missing":
         return f"{field} is missing"
-    if error["type"] == "string_pattern_mismatch":
+    if error["type"] == "string_pattern_mismatch" and error["loc"][0] in ("name", "aliases"):
         return f"{field} is not a name without spaces"
     reason = error.get("ctx", {}).get("error") or error["msg"]
     return f"{field}: {_lowered(str(reason))}"
