@@ -30,7 +30,7 @@ def models_report(settings: Settings) -> str:
 def _row(settings: Settings, listing: Listing, resident: bool) -> tuple[str, str]:
     """What it needs, and where it is."""
     if isinstance(listing.origin, UpstreamSource):
-        return "needs none here", "answered by another server"
+        return "needs none here", f"answered by {listing.origin.host}"
     model = listing.local_model
     path = settings.place_of(model)
     if isinstance(model, Reference) and not path.exists():

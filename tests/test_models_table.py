@@ -14,6 +14,7 @@ def test_every_model_has_a_line(tmp_path: Path):
         {"name": "far", "hf_repo": "o/r", "file": "x.gguf"},
         {"name": "vectors", "path": str(TINY), "embeddings": True},
         {"name": "broken", "path": "broken.gguf"},
+        {"name": "elsewhere", "upstream": {"base_url": "http://10.0.0.7:8080/v1"}},
     ]
     (tmp_path / "list.json").write_text(json.dumps(entries))
     settings = Settings(model_registry_path=str(tmp_path / "list.json"), models_dir=tmp_path)
@@ -26,4 +27,5 @@ def test_every_model_has_a_line(tmp_path: Path):
         f"vectors needs 0.3 GiB {TINY}",
         f"broken needs an unknown amount ({tmp_path}/broken.gguf is not a whole GGUF file)"
         f" {tmp_path}/broken.gguf",
+        "elsewhere needs none here answered by 10.0.0.7:8080",
     ]
