@@ -180,6 +180,7 @@ class OnDemand(Generic[Kind]):
             self._loading = None
             self._fetching = False
             if self._engine is None:
+                self._keep_alive_s = self._habits.keep_alive_s
                 self._residency.leave(self)
             self._rest()
         return None

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from gguf import GGUFReader, GGUFWriter, PoolingType
+from msgspec.structs import replace
 
 from server.gguf_head import read_head
 from server.model_facts import WORKER_BYTES, ModelFacts, weight_bytes
@@ -140,9 +141,18 @@ def test_needed_are_the_weights_the_context_and_what_is_kept():
 
 def test_what_is_on_a_card_takes_no_memory_of_the_machine(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("server.model_facts.has_graphics_card", lambda: True)
-    on_card = ModelFacts(Path("/nowhere"), embedder_options(TINY, gpu_layers=-1))
-    assert on_card.needed_bytes() == WORKER_BYTES
-    assert ModelFacts(TINY, options()).needed_bytes() > WORKER_BYTES + weight_bytes(TINY)
+
+    def needed(gpu_layers: int, experts: int = 0) -> int:
+        given = replace(options(), gpu_layers=gpu_layers, cpu_moe_layers=experts)
+        return ModelFacts(TINY, given).needed_bytes() - WORKER_BYTES
+
+    layers = read_head(TINY).number("gpt-oss.block_count")
+    whole = needed(0)
+    assert whole > weight_bytes(TINY)
+    assert needed(-1) == needed(-2) == needed(layers) == needed(layers + 1) == 0
+    assert needed(1) == pytest.approx(whole * (layers - 1) / layers, abs=1)
+    assert needed(-1, experts=1) == pytest.approx(whole / layers, abs=1)
+    assert needed(-1, experts=99) == whole
 
 
 def test_a_model_of_vectors_says_how_long_they_are(tmp_path: Path):

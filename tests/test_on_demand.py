@@ -135,6 +135,18 @@ async def test_what_a_request_said_is_forgotten_with_the_model() -> None:
     assert guest.status().expires_in_s == KEEP_ALIVE_S
 
 
+async def test_what_a_request_said_is_forgotten_with_its_failure() -> None:
+    machine = Machine()
+    guest = machine.guest("a", 10)
+    asked = Asking(guest, keep_alive_s=0.0)
+    await quiet()
+    machine.live[0].fails = True
+    machine.live[0].come.set()
+    assert await asked.failure() is not None
+    await idle(machine, guest)
+    assert guest.status().expires_in_s == KEEP_ALIVE_S
+
+
 async def test_unloading_waits_for_running_requests() -> None:
     machine = Machine()
     guest = machine.guest("a", 10)
