@@ -7,14 +7,14 @@ import pytest
 from gguf import GGUFReader, GGUFWriter, PoolingType
 from msgspec.structs import replace
 
+from server.engines.local import LocalOptions
 from server.gguf_head import read_head
 from server.model_facts import WORKER_BYTES, ModelFacts, weight_bytes
 from server.worker.messages import PrefixOptions
 from tests.bert import Bert, embedder_options
-from tests.engines.models import TINY, StartEngine, options
+from tests.engines.models import TINY, limits, local_engine, options
 from tests.gguf_copies import write_copy
 
-pytest_plugins = ("tests.engines.conftest",)
 MIB = 1 << 20
 
 
@@ -98,11 +98,14 @@ def test_a_file_of_nonsense_is_no_model(tmp_path: Path, content: bytes):
         read_head(file)
 
 
-async def test_a_card_says_before_the_load_what_the_worker_says_after(start_engine: StartEngine):
+async def test_a_card_says_before_the_load_what_the_worker_says_after():
     given = options(context=4096, slots=2)
     before = ModelFacts(TINY, given).card()
-    engine = await start_engine(given)
+    engine = local_engine(LocalOptions(name="tiny", model=given, limits=limits()))
+    await engine.start()
+    await engine.settled()
     after = engine.card()
+    await engine.close()
     assert after is not None
     for fact in (
         "architecture",
