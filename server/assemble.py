@@ -182,7 +182,11 @@ def _size(model: Path | Reference) -> int:
     """About what a model takes in memory, as far as that is known without looking into it."""
     if isinstance(model, Reference):
         return model.size or 0
-    return weight_bytes(model)
+    try:
+        return weight_bytes(model)
+    except OSError:
+        # Its engine will say so.
+        return 0
 
 
 def _obtain(settings: Settings, model: Path | Reference) -> Obtain | None:

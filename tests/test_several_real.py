@@ -10,6 +10,7 @@ import httpx
 import pytest
 import yaml
 
+from server.assemble import Workshop
 from server.core.errors import ServerError
 from server.core.events import Answer, collect
 from server.core.messages import RawPrompt
@@ -23,6 +24,7 @@ from server.model_source import model_source
 from server.on_demand import OnDemandEngine
 from server.residency import Residency
 from server.settings import Settings
+from server.settings_registry import Listing, LocalSource
 from tests.engines.models import GREEDY, TINY, limits, options
 from tests.gpt2 import CONTEXT, write_gpt2
 from tests.guests import Time
@@ -151,3 +153,25 @@ async def test_an_engine_says_what_the_system_does_not_see() -> None:
         unclaimed = engine.unclaimed_bytes()
         assert unclaimed is not None
         assert unclaimed >= TINY.stat().st_size // 2
+
+
+async def test_models_are_added_and_removed_while_the_server_runs() -> None:
+    workshop = Workshop(Settings(prefix_cache_disk="0", n_threads=1))
+    registry = workshop.registry()
+    await registry.start()
+    try:
+        listing = Listing(name="new", origin=LocalSource(model=TINY), chat=False)
+        await registry.add(workshop.entry(listing))
+        registry.alias("copy", "new")
+        engine = registry.resolve("copy").entry.engine
+        assert await completed(engine)
+        assert engine.status().state == "ready"
+        await registry.remove("copy")
+        await registry.remove("new")
+        assert engine.status().state == "stopped"
+        with pytest.raises(ServerError, match="this server has gpt-oss-20b"):
+            registry.resolve("new")
+        await registry.add(workshop.entry(listing))
+        assert await completed(registry.resolve("new").entry.engine)
+    finally:
+        await registry.close()
