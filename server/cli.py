@@ -1,5 +1,5 @@
-"""The command line: `gpt-api serve`, `pull`, `check-config`, `describe-api`. The only place that
-prints.
+"""The command line: `gpt-api serve`, `pull`, `check-config`, `describe-api`, and those of
+cli_checks.py. Nothing else prints.
 
 Every setting that is no secret is a flag; what settings mean is not known here. Everything heavy
 is imported where it is used: a worker process imports this module too and needs none of it.
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from server import __version__
+from server import __version__, cli_checks
 
 OK, FAILED, USAGE, BAD_SETTINGS = 0, 1, 2, 78
 
@@ -29,6 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             sys.exit(_check_config(options))
         case "describe-api":
             sys.exit(_describe_api())
+        case str(other):
+            sys.exit(cli_checks.run(other, options))
         case _:
             parser.print_help()
             sys.exit(USAGE)
@@ -57,7 +59,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_settings(check)
     commands.add_parser("describe-api", help="print every endpoint and field (docs/api.md)")
+    _add_checks(commands)
     return parser
+
+
+def _add_checks(commands: Any) -> None:
+    client = commands.add_parser(
+        "check-client", help="ask a server what a bot asks it", allow_abbrev=False
+    )
+    cli_checks.add_check_client(client)
 
 
 def _add_pull(parser: argparse.ArgumentParser) -> None:

@@ -53,13 +53,20 @@ PARTS = {
         "fastapi starlette sse_starlette pydantic",
     ),
     "logs": _part(),
+    # What a client sees, by a client: nothing of the server may help it.
+    "check_client": _part("verdicts", "httpx2"),
+    "verdicts": _part(),
+    "machine": _part(),
 }
 # Everything else stands on top: it puts the parts together and may import all of them.
 TOP = frozenset(
     {
         "__main__",
         "assemble",
+        "bench",
         "cli",
+        "cli_checks",
+        "doctor",
         "interface_doc",
         "interface_types",
         "key_reload",
@@ -85,7 +92,16 @@ TOP = frozenset(
     }
 )
 TOP_PACKAGES = frozenset(
-    {"annotated_types", "fastapi", "pydantic", "pydantic_core", "pydantic_settings", "uvicorn"}
+    {
+        "annotated_types",
+        "fastapi",
+        "httpx2",
+        "msgspec",
+        "pydantic",
+        "pydantic_core",
+        "pydantic_settings",
+        "uvicorn",
+    }
 )
 
 # Standard modules that only some parts use, or none.
@@ -94,12 +110,12 @@ RESERVED = {
     "multiprocessing": set(),
     "sqlite3": {"auth"},
     "hmac": {"auth"},
-    "argparse": {"cli", "worker.main"},
+    "argparse": {"cli", "cli_checks", "worker.main"},
 }
 # Who may look at the environment: the settings; the log and notify, for what systemd says; the
 # engines, to hand it on to the processes that they start.
 ENVIRONMENT_READERS = {"settings_load", "logs", "notify", "engines"}
-PRINTERS = {"cli"}
+PRINTERS = {"cli", "cli_checks"}
 
 
 def module_name(path: PurePosixPath) -> str:

@@ -1,0 +1,83 @@
+"""The commands that look and measure, `gpt-api check-client`, `doctor` and `bench`: their flags, and
+what they print. How they find it out is not known here.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+OK, FAILED, BAD_SETTINGS, INTERRUPTED = 0, 1, 78, 130
+Parser: TypeAlias = argparse.ArgumentParser
+
+
+def add_check_client(parser: Parser) -> None:
+    parser.add_argument(
+        "--base-url", metavar="URL", required=True, help="as it stands in the bot's settings"
+    )
+    parser.add_argument(
+        "--key",
+        metavar="KEY",
+        default="",
+        help="as it stands there; -: read it from standard input, where no other user sees it",
+    )
+    parser.add_argument("--model", metavar="NAME", default="", help="without it: the default one")
+    _add_timeout(parser)
+    _add_json(parser)
+
+
+def run(command: str, options: dict[str, Any]) -> int:
+    """Run one of them; returns its exit code."""
+    try:
+        return COMMANDS[command](options)
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _check_client(options: dict[str, Any]) -> int:
+    from server.check_client import checkup
+    from server.verdicts import good
+
+    check = checkup.Checkup(
+        checkup.Wanted(
+            base_url=options["base_url"],
+            key=_key(options["key"]),
+            model=options["model"],
+            patience_s=options["timeout"],
+        )
+    )
+    verdicts = []
+    for verdict in check.verdicts():
+        verdicts.append(verdict)
+        if not options["json"]:
+            print(verdict, flush=True)
+    if options["json"]:
+        print(checkup.json_of(verdicts, check.fields), end="")
+    elif check.fields is not None:
+        print(f"\n{checkup.text_of(check.fields)}", end="")
+    return OK if good(verdicts) else FAILED
+
+
+def _add_json(parser: Parser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON object, for programs")
+
+
+def _add_timeout(parser: Parser) -> None:
+    parser.add_argument(
+        "--timeout",
+        metavar="SECONDS",
+        type=float,
+        default=300.0,
+        help="how long an answer may take (300)",
+    )
+
+
+def _key(text: str) -> str:
+    return sys.stdin.readline().rstrip("\r\n") if text == "-" else text
+
+
+COMMANDS: Mapping[str, Callable[[dict[str, Any]], int]] = MappingProxyType(
+    {"check-client": _check_client}
+)
