@@ -68,6 +68,16 @@ def _add_checks(commands: Any) -> None:
         "check-client", help="ask a server what a bot asks it", allow_abbrev=False
     )
     cli_checks.add_check_client(client)
+    doctor = commands.add_parser(
+        "doctor", help="look at this machine and at the settings", allow_abbrev=False
+    )
+    cli_checks.add_doctor(doctor)
+    _add_settings(doctor)
+    bench = commands.add_parser(
+        "bench", help="measure how fast it answers, and what limits it", allow_abbrev=False
+    )
+    cli_checks.add_bench(bench)
+    _add_settings(bench)
 
 
 def _add_pull(parser: argparse.ArgumentParser) -> None:

@@ -1,8 +1,9 @@
-"""The commands that look and measure, `gpt-api check-client`, `doctor` and `bench`: their flags, and
-what they print. How they find it out is not known here.
+"""The commands that look and measure, `gpt-api check-client`, `doctor` and `bench`: their flags,
+and what they print. How they find it out is not known here.
 """
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -24,6 +25,30 @@ def add_check_client(parser: Parser) -> None:
     )
     parser.add_argument("--model", metavar="NAME", default="", help="without it: the default one")
     _add_timeout(parser)
+    _add_json(parser)
+
+
+def add_doctor(parser: Parser) -> None:
+    parser.add_argument(
+        "--verify", action="store_true", help="read the whole model, to compare its checksum"
+    )
+    _add_json(parser)
+
+
+def add_bench(parser: Parser) -> None:
+    parser.add_argument(
+        "--base-url",
+        metavar="URL",
+        default="",
+        help="a server to measure; without it: the one that runs here, or else the configured"
+        " model, which is loaded for it",
+    )
+    parser.add_argument(
+        "--key", metavar="KEY", default="", help="of that server; -: standard input"
+    )
+    parser.add_argument(
+        "--seconds", metavar="N", type=float, default=60.0, help="about how long to measure (60)"
+    )
     _add_json(parser)
 
 
@@ -60,6 +85,51 @@ def _check_client(options: dict[str, Any]) -> int:
     return OK if good(verdicts) else FAILED
 
 
+def _doctor(options: dict[str, Any]) -> int:
+    from server.doctor.examination import examine
+    from server.verdicts import good
+
+    as_json, verify = options.pop("json"), options.pop("verify")
+    verdicts = []
+    for verdict in examine(options, verify=verify):
+        verdicts.append(verdict)
+        if not as_json:
+            print(verdict, flush=True)
+    if as_json:
+        checks = [each.as_object() for each in verdicts]
+        print(json.dumps({"ok": good(verdicts), "checks": checks}, ensure_ascii=False, indent=2))
+    return OK if good(verdicts) else FAILED
+
+
+def _bench(options: dict[str, Any]) -> int:
+    import asyncio
+
+    from server.bench import facts
+    from server.bench.run import Wanted
+    from server.bench.run import run as measure
+    from server.settings_load import SettingsError
+    from server.verdicts import Failure
+
+    as_json = options.pop("json")
+    base_url, key = options.pop("base_url"), _key(options.pop("key"))
+    wanted = Wanted(base_url=base_url, key=key, seconds=options.pop("seconds"), flags=options)
+    try:
+        found = asyncio.run(measure(wanted, _say))
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return BAD_SETTINGS
+    except Failure as failure:
+        print(failure, file=sys.stderr)
+        return FAILED
+    as_text = json.dumps(facts.object_of(found), ensure_ascii=False, indent=2) + "\n"
+    print(as_text if as_json else f"\n{facts.text_of(found)}", end="")
+    return OK
+
+
+def _say(text: str) -> None:
+    print(f"... {text}", file=sys.stderr, flush=True)
+
+
 def _add_json(parser: Parser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object, for programs")
 
@@ -79,5 +149,5 @@ def _key(text: str) -> str:
 
 
 COMMANDS: Mapping[str, Callable[[dict[str, Any]], int]] = MappingProxyType(
-    {"check-client": _check_client}
+    {"check-client": _check_client, "doctor": _doctor, "bench": _bench}
 )

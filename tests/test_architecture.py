@@ -76,6 +76,7 @@ TOP = frozenset(
         "notify",
         "presence",
         "pull",
+        "running",
         "service",
         "serving",
         "settings",
@@ -89,6 +90,7 @@ TOP = frozenset(
         "settings_table",
         "settings_values",
         "supply",
+        "surveying",
     }
 )
 TOP_PACKAGES = frozenset(

@@ -1,5 +1,5 @@
-"""What can be said of an engine and a model without loading its weights: words between whoever wants
-to know and the process that looks, `python -m server.worker.runtime.survey`.
+"""What can be said of an engine and a model without loading its weights: words between whoever
+wants to know and the process that looks, `python -m server.worker.runtime.survey`.
 
 That is a process of its own, for a broken build or a broken file ends llama.cpp's whole process.
 """
@@ -37,7 +37,7 @@ class ModelFacts(Frame, frozen=True, kw_only=True):
     gpu_layers: int = 0
     repack: bool = False
     training_context_length: int = 0
-    notes: list[str] = []
+    notes: tuple[str, ...] = ()
 
 
 class Survey(Frame, frozen=True, kw_only=True):
@@ -47,9 +47,9 @@ class Survey(Frame, frozen=True, kw_only=True):
     """
 
     version: str
-    features: list[str]
+    features: tuple[str, ...]
     gpu_build: bool
-    cards: list[Card] = []
+    cards: tuple[Card, ...] = ()
     available_bytes: int | None = None
     model: ModelFacts | None = None
     bandwidth: float = 0.0

@@ -41,9 +41,9 @@ def survey(request: SurveyRequest, log: Log) -> Survey:
     threads = request.bandwidth_threads
     return Survey(
         version=llama_cpp.__version__,
-        features=_FEATURE.findall(text),
+        features=tuple(_FEATURE.findall(text)),
         gpu_build=bool(llama.llama_supports_gpu_offload()),
-        cards=[Card(name=gpu.name, free=gpu.free) for gpu in library.gpus()],
+        cards=tuple(Card(name=gpu.name, free=gpu.free) for gpu in library.gpus()),
         available_bytes=available,
         model=_facts(request.model, log) if request.model else None,
         bandwidth=max(_rates(threads, available)) if threads else 0.0,
@@ -71,7 +71,7 @@ def _facts(options: ModelOptions, log: Log) -> ModelFacts:
         gpu_layers=min(on_card, shape.layers),
         repack=placement.repack,
         training_context_length=trained,
-        notes=[*notes, *placement.notes],
+        notes=(*notes, *placement.notes),
     )
 
 
