@@ -104,9 +104,9 @@ def _doctor(options: dict[str, Any]) -> int:
 def _bench(options: dict[str, Any]) -> int:
     import asyncio
 
-    from server.bench import facts
-    from server.bench.run import Wanted
-    from server.bench.run import run as measure
+    from server.benchmark import facts
+    from server.benchmark.run import Wanted
+    from server.benchmark.run import run as measure
     from server.settings_load import SettingsError
     from server.verdicts import Failure
 

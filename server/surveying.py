@@ -7,9 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import msgspec
-
-from server.worker.survey import Survey, SurveyRequest
+from server.worker.survey import Survey, SurveyRequest, question, read_answer
 
 TIME_LIMIT_S = 120.0
 _LOOKER = "server.worker.runtime.survey"
@@ -27,15 +25,14 @@ class SurveyFailed(Exception):
 
 def look(request: SurveyRequest) -> Survey:
     """Errors: SurveyFailed."""
-    question = msgspec.json.encode(request).decode()
-    command = [sys.executable, "-c", _START, question]
+    command = [sys.executable, "-c", _START, question(request)]
     try:
         done = subprocess.run(command, capture_output=True, timeout=TIME_LIMIT_S, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SurveyFailed(str(error)) from None
     try:
-        return msgspec.json.decode(done.stdout, type=Survey)
-    except msgspec.DecodeError:
+        return read_answer(done.stdout)
+    except ValueError:
         lines = done.stderr.decode(errors="replace").strip().splitlines()
         last = lines[-1] if lines else f"it ended with status {done.returncode}"
         raise SurveyFailed(last) from None

@@ -14,7 +14,7 @@ PORTS = {"http": 80, "https": 443}
 AROUND = (
     " \t\r\n\u00a0\u200b\u200e\u200f\u2060\ufeff\"'`\u201c\u201d\u201e\u2018\u2019\u00ab\u00bb<>"
 )
-_SCHEME = re.compile(r"(https?)(?::/*|//+)(?=[^\d/])|(https?)://+(?=\d)", re.IGNORECASE)
+_SCHEME = re.compile(r"(https?)(?::/{1,2}|//|:(?!\d))", re.IGNORECASE)
 _OTHER_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
@@ -96,7 +96,7 @@ def _scheme(text: str) -> tuple[str, str, list[str]]:
         rest = text.lstrip("/")
         scheme = "https" if re.match(r"[^/]*:443(/|$)", rest) else "http"
         return scheme, rest, [f"it has no {scheme}:// before it"]
-    scheme = (match[1] or match[2]).lower()
+    scheme = match[1].lower()
     well = text[: match.end()].lower() == f"{scheme}://"
     return scheme, text[match.end() :], [] if well else [f"it must begin with {scheme}://"]
 

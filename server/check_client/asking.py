@@ -70,7 +70,8 @@ class Server:
     ) -> Reply:
         """`subject` is what a failure is said of."""
         headers = {"Accept": "application/json", **(self._headers() if with_key else {})}
-        return self._send(subject, "GET", path, headers=headers, timeout=timeout_s)
+        patience_s = min(timeout_s, self._patience_s)
+        return self._send(subject, "GET", path, headers=headers, timeout=patience_s)
 
     def post(self, subject: str, path: str, body: dict[str, Any]) -> Reply:
         return self._send(subject, "POST", path, json=body, headers=self._headers())

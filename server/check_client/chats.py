@@ -174,8 +174,9 @@ def check_text(subject: str, text: str, reason: str, reply: dict[str, Any]) -> N
 def check_usage(usage: Any) -> Verdict:
     """Whether tokens were counted, as those do who bill by them."""
     names = ("prompt_tokens", "completion_tokens", "total_tokens")
-    counts = [usage.get(name) for name in names] if isinstance(usage, dict) else []
-    if not counts or not all(isinstance(count, int) for count in counts):
+    found = [usage.get(name) for name in names] if isinstance(usage, dict) else []
+    counts = [count for count in found if isinstance(count, int)]
+    if len(counts) != len(names):
         return note("usage", "the tokens are not counted", "a bot that bills by them cannot")
     prompt, completion, total = counts
     if prompt + completion != total:

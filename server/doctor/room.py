@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from server.hub.progress import amount
 from server.hub.reference import Reference
 from server.machine import Machine
 from server.settings import Settings
@@ -44,7 +45,7 @@ def memory(
     if (on_card := _card_memory(survey)) is not None:
         yield on_card
     if machine.swap_bytes:
-        words = f"{_gb(machine.swap_bytes)} of swap: weights that land there make answers crawl"
+        words = f"{amount(machine.swap_bytes)} of swap: weights that land there make answers crawl"
         yield note("swap", words, "have enough memory, or set vm.swappiness=1")
 
 
@@ -56,16 +57,16 @@ def needed_bytes(model: ModelFacts) -> int:
 
 def main_memory(model: ModelFacts, total: int, free: int | None, *, runs: bool) -> Verdict:
     needed = needed_bytes(model)
-    contexts = f" ({_gb(model.kv_bytes)} of it for contexts)" if model.kv_bytes else ""
-    words = f"{_gb(needed)} needed{contexts}"
+    contexts = f" ({amount(model.kv_bytes)} of it for contexts)" if model.kv_bytes else ""
+    words = f"{amount(needed)} needed{contexts}"
     if total and needed > total:
-        return failed("memory", f"{words}, and the machine has {_gb(total)}", SMALLER)
+        return failed("memory", f"{words}, and the machine has {amount(total)}", SMALLER)
     if runs:
-        return ok("memory", f"{words} of {_gb(total)}; the server runs and has its part")
+        return ok("memory", f"{words} of {amount(total)}; the server runs and has its part")
     if free is not None and needed > free:
-        words = f"{words}, and {_gb(free)} of {_gb(total)} are free"
+        words = f"{words}, and {amount(free)} of {amount(total)} are free"
         return failed("memory", words, "end other programs, or " + SMALLER)
-    return ok("memory", f"{words}, {_gb(free or 0)} of {_gb(total)} are free")
+    return ok("memory", f"{words}, {amount(free or 0)} of {amount(total)} are free")
 
 
 def known(machine: Machine, survey: Survey | None) -> Verdict:
@@ -74,7 +75,9 @@ def known(machine: Machine, survey: Survey | None) -> Verdict:
     most = max(machine.memory_bytes, cards)
     fitting = [f"{name} ({need} GB)" for name, need in KNOWN if need * GB <= most * 1.08]
     others = [f"{name} ({need} GB)" for name, need in KNOWN if need * GB > most * 1.08]
-    has = f"with {_gb(most)} there is room for {', '.join(fitting) or 'none of the known models'}"
+    has = (
+        f"with {amount(most)} there is room for {', '.join(fitting) or 'none of the known models'}"
+    )
     return ok("room", f"{has}; not for {', '.join(others)}" if others else has)
 
 
@@ -95,10 +98,10 @@ def disk(settings: Settings, *, here: bool) -> Iterator[Verdict]:
 def free_on(subject: str, folder: Path, needed: int, what: str) -> Verdict:
     place = next(each for each in (folder, *folder.parents) if each.is_dir())
     free = shutil.disk_usage(place).free
-    words = f"{folder} has {_gb(free)} free"
+    words = f"{folder} has {amount(free)} free"
     if needed > free:
         way_out = "free some, or set MODELS_DIR to another disk"
-        return failed(subject, f"{words}, and {what} may take {_gb(needed)}", way_out)
+        return failed(subject, f"{words}, and {what} may take {amount(needed)}", way_out)
     return ok(subject, f"{words} for {what}")
 
 
@@ -111,7 +114,3 @@ def _card_memory(survey: Survey) -> Verdict | None:
         way_out = "lower CONTEXT_LENGTH or N_PARALLEL, so that more fit, or take a larger card"
         return note("GPU", f"only {words}; the others wait for main memory", way_out)
     return ok("GPU", words)
-
-
-def _gb(count: int) -> str:
-    return f"{count / GB:.1f} GB"

@@ -4,6 +4,8 @@ wants to know and the process that looks, `python -m server.worker.runtime.surve
 That is a process of its own, for a broken build or a broken file ends llama.cpp's whole process.
 """
 
+import msgspec
+
 from server.worker.messages import Frame, ModelOptions
 
 
@@ -53,3 +55,22 @@ class Survey(Frame, frozen=True, kw_only=True):
     available_bytes: int | None = None
     model: ModelFacts | None = None
     bandwidth: float = 0.0
+
+
+def question(request: SurveyRequest) -> str:
+    """A request as text; `read_question` is the way back."""
+    return msgspec.json.encode(request).decode()
+
+
+def read_question(text: str) -> SurveyRequest:
+    return msgspec.json.decode(text, type=SurveyRequest)
+
+
+def answer(survey: Survey) -> bytes:
+    """A survey as bytes; `read_answer` is the way back."""
+    return msgspec.json.encode(survey)
+
+
+def read_answer(data: bytes) -> Survey:
+    """Errors: ValueError for anything else."""
+    return msgspec.json.decode(data, type=Survey)

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import llama_cpp
 import llama_cpp.llama_cpp as llama
-import msgspec
 import numpy as np
 
 from server.worker.messages import ModelOptions
@@ -22,7 +21,14 @@ from server.worker.runtime.fingerprint import parts
 from server.worker.runtime.library import Log
 from server.worker.runtime.load import fitting_context
 from server.worker.runtime.model import ALL_LAYERS, Model, ModelError, ModelFile, place
-from server.worker.survey import Card, ModelFacts, Survey, SurveyRequest
+from server.worker.survey import (
+    Card,
+    ModelFacts,
+    Survey,
+    SurveyRequest,
+    answer,
+    read_question,
+)
 
 # Beyond what any processor's caches hold, and no more than a part of what is free.
 BANDWIDTH_BYTES = 1 << 30
@@ -128,8 +134,7 @@ def _rates(threads: int, available: int | None) -> Iterator[float]:
 
 
 def main() -> None:
-    request = msgspec.json.decode(sys.argv[1], type=SurveyRequest)
-    sys.stdout.buffer.write(msgspec.json.encode(survey(request, library.start())))
+    sys.stdout.buffer.write(answer(survey(read_question(sys.argv[1]), library.start())))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from uuid import uuid4
 import httpx2
 
 from server.assemble import registry
-from server.bench.figures import Reading
+from server.benchmark.figures import Reading
 from server.check_client.address import Address
 from server.check_client.refusals import refusal
 from server.core.errors import ServerError
@@ -117,6 +117,7 @@ class RunningServer:
 
     def __init__(self, address: Address, key: str, patience_s: float) -> None:
         self._url = address.root + COMPLETIONS
+        self._anonymous = not key
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         timeout = httpx2.Timeout(patience_s, connect=10.0)
         self._client = httpx2.AsyncClient(headers=headers, timeout=timeout, trust_env=False)
@@ -141,6 +142,9 @@ class RunningServer:
         began = time.perf_counter()
         try:
             async with self._client.stream("POST", self._url, json=body) as response:
+                if response.status_code == 401 and self._anonymous:
+                    way_out = "give one that may do completions with --key (-: standard input)"
+                    raise Failure(SUBJECT, "the server wants a key", way_out)
                 if response.status_code != 200:
                     raise _refused(response.status_code, await response.aread())
                 return await _listen(response, began)

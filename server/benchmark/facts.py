@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from server.bench.figures import Rounds, Speeds
-from server.bench.limits import Facts, Limit, limits
+from server.benchmark.figures import Rounds, Speeds
+from server.benchmark.limits import Facts, Limit, limits
 from server.doctor import engine
 from server.hub.progress import amount
 from server.machine import Machine, Process

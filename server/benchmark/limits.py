@@ -108,8 +108,8 @@ def _taken_away(facts: Facts) -> Iterator[Limit]:
     if facts.others > OTHERS_CORES:
         yield Limit(
             cause=f"Other programs kept {facts.others:.1f} of {facts.granted_cpus} processors busy"
-            " meanwhile: alone the figures would be better, and what else stands here may be wrong.",
-            change="End them and measure again.",
+            " meanwhile: alone the figures would be better.",
+            change="End them and measure again; what else stands here may be wrong.",
         )
     if facts.throttled > THROTTLED_SHARE:
         yield Limit(

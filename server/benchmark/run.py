@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from server import running, surveying
-from server.bench.facts import Observed, Outcome, outcome
-from server.bench.scenarios import Plan, measure
-from server.bench.targets import LoadedHere, RunningServer, Target
+from server.benchmark.facts import Observed, Outcome, outcome
+from server.benchmark.scenarios import Plan, measure
+from server.benchmark.targets import LoadedHere, RunningServer, Target
 from server.check_client.address import Address, read_address
 from server.check_client.key_field import read_key
 from server.doctor import engine, room

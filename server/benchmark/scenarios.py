@@ -9,8 +9,8 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from server.bench.figures import Reading, Rounds, Speeds, together_per_s
-from server.bench.targets import Target
+from server.benchmark.figures import Reading, Rounds, Speeds, together_per_s
+from server.benchmark.targets import Target
 from server.machine import Activity
 
 VOCABULARY = (
