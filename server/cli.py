@@ -139,7 +139,7 @@ def _check_config(options: dict[str, str]) -> int:
 
 def _describe_api() -> int:
     from server import interface_doc
-    from server.main import create_app
+    from server.application import create_app
     from server.settings import Settings
 
     print(interface_doc.markdown(create_app(Settings())), end="")

@@ -13,17 +13,25 @@ from server.core.ports import Embedder, Engine
 from server.core.request import Effort
 
 # What clients call gpt-oss-20b, by OpenAI's, Ollama's and their own habits.
+# Whose the models are that run here, and those that other servers answer for.
+OURS = "gpt-api"
+UPSTREAM = "upstream"
+
 GPT_OSS_ALIASES = ("gpt-oss-20b", "gpt-oss:20b", "gpt-oss:latest", "gpt-oss")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A served model that writes. `created` is Unix time in seconds."""
+    """A served model that writes. `created` is Unix time in seconds; `vision`: it reads pictures;
+    `owner`: who runs it.
+    """
 
     name: str
     engine: Engine
     created: int
     aliases: tuple[str, ...] = ()
+    vision: bool = False
+    owner: str = OURS
 
     @property
     def told_names(self) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from server.settings_values import (
     AllowedOrigins,
     Bytes,
     DefaultEffort,
+    ExtraPorts,
     Folder,
     GpuLayers,
     HealthWord,
@@ -26,6 +27,7 @@ from server.settings_values import (
     Size,
     SizeOrAuto,
     Speculation,
+    TrustedProxies,
     UnknownModel,
     setting,
 )
@@ -224,6 +226,11 @@ class Settings(EmbeddingSettings, ModelSettings, BaseSettings):
         expected="an address or host name",
     )
     port: int = setting(8000, "The port to listen on; 0: any free one.", ge=0, le=65535)
+    extra_ports: ExtraPorts | None = setting(
+        None,
+        "Further ports on which the same is served, with commas between them; unset: none.",
+        example="8080",
+    )
     ollama_port: int | None = setting(
         None,
         "A second port for Ollama's clients, with its interface and /v1 alone; 0: any free one.",
@@ -233,10 +240,16 @@ class Settings(EmbeddingSettings, ModelSettings, BaseSettings):
     )
     root_path: str = setting(
         "",
-        "The path under which a reverse proxy publishes this server.",
+        "The path under which a reverse proxy publishes this server, whether it strips it or not.",
         example="/gpt",
         pattern=r"^(/\S*[^/\s])?$",
         expected="a path like /gpt, without a slash at its end",
+    )
+    trusted_proxies: TrustedProxies | None = setting(
+        None,
+        "Reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed: addresses and"
+        " networks, with commas between them; unset: nobody's.",
+        example="127.0.0.1",
     )
     cors_allow_origins: AllowedOrigins | None = setting(
         None,
@@ -249,7 +262,8 @@ class Settings(EmbeddingSettings, ModelSettings, BaseSettings):
     )
     sse_ping_seconds: float = setting(
         15.0,
-        "A stream that is silent for so long gets a comment, so that no proxy cuts it; 0: never.",
+        "A stream that is silent for so long gets a comment (a space in Ollama's), so that no proxy"
+        " cuts it; 0: never.",
         ge=0,
         allow_inf_nan=False,
     )
@@ -274,3 +288,9 @@ class Settings(EmbeddingSettings, ModelSettings, BaseSettings):
         """The keys of the variable and of the file."""
         from_file = self.api_keys_file.table if self.api_keys_file else ()
         return KeyTable([*self.api_keys, *from_file])
+
+    @property
+    def further_ports(self) -> tuple[int, ...]:
+        """Of the extra ports those that are not PORT already."""
+        extra = self.extra_ports.numbers if self.extra_ports else ()
+        return tuple(port for port in extra if port != self.port or not port)

@@ -121,6 +121,15 @@ def _open_to_all(settings: Settings) -> str | None:
     )
 
 
+def _published_to_all(settings: Settings) -> str | None:
+    if settings.trusted_proxies is None or not settings.keys.open or settings.allow_anonymous:
+        return None
+    return (
+        "a proxy lets others in, and there are no keys; set API_KEYS or API_KEYS_FILE, or"
+        " ALLOW_ANONYMOUS=1 to let everybody in"
+    )
+
+
 def _same_key(settings: Settings) -> str | None:
     digests = [entry.digest for entry in settings.keys]
     if len(set(digests)) == len(digests):
@@ -145,17 +154,20 @@ def _same_name(settings: Settings) -> str | None:
 
 
 def _one_port_twice(settings: Settings) -> str | None:
-    if settings.ollama_port != settings.port or not settings.port:
+    port = settings.ollama_port
+    if not port or port not in (settings.port, *settings.further_ports):
         return None
-    return f"{settings.port} is PORT already; set OLLAMA_PORT=11434, or leave it out"
+    other = "PORT already" if port == settings.port else "one of EXTRA_PORTS"
+    return f"{port} is {other}; set OLLAMA_PORT=11434, or leave it out"
 
 
 # The variables that a check reads, the one to blame first.
 CHECKS: tuple[tuple[tuple[str, ...], Callable[[Settings], str | None]], ...] = (
     (("MODEL_PATH",), _no_model),
     (("HOST", "API_KEYS", "API_KEYS_FILE", "ALLOW_ANONYMOUS"), _open_to_all),
+    (("TRUSTED_PROXIES", "API_KEYS", "API_KEYS_FILE", "ALLOW_ANONYMOUS"), _published_to_all),
     (("API_KEYS", "API_KEYS_FILE"), _same_key),
     (("DEFAULT_MODEL", "MODEL_NAME"), _unknown_default),
     (("EMBEDDING_MODEL_NAME", "MODEL_NAME"), _same_name),
-    (("OLLAMA_PORT", "PORT"), _one_port_twice),
+    (("OLLAMA_PORT", "PORT", "EXTRA_PORTS"), _one_port_twice),
 )

@@ -71,7 +71,7 @@ def generation_limits(settings: Settings) -> GenerationLimits:
 
 def api_options(settings: Settings) -> ApiOptions:
     """What the HTTP side needs to know."""
-    origins = settings.cors_allow_origins
+    origins, proxies = settings.cors_allow_origins, settings.trusted_proxies
     return ApiOptions(
         version=__version__,
         max_body_bytes=settings.max_body_bytes,
@@ -84,6 +84,7 @@ def api_options(settings: Settings) -> ApiOptions:
         completions_as_chat=settings.completions_as_chat,
         health_text=settings.health_status_text,
         cors_origins=origins.urls if origins else (),
+        trusted_proxies=proxies.networks if proxies else (),
         responses=StoreLimits(
             count=settings.responses_store_count,
             bytes=settings.responses_store_bytes.bytes,

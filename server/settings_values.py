@@ -7,11 +7,13 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, SecretStr
 
+from server.api.forwarded import Network
 from server.auth.key_text import read_table
 from server.auth.keys import KeyTable
 from server.hub.reference import Reference
@@ -20,6 +22,7 @@ from server.settings_model_file import find_or_name
 # What ModelOptions.gpu_layers means by them.
 GPU_LAYERS = {"auto": -2, "all": -1, "-1": -1}
 AUTO_BYTES = -1
+MOST_PORTS = 8
 _UNITS = {"GiB": 1 << 30, "MiB": 1 << 20, "KiB": 1 << 10, "": 1}
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/,*]+")
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
@@ -121,6 +124,54 @@ def read_origins(text: str) -> Origins:
     return Origins(tuple(dict.fromkeys(filter(None, urls))))
 
 
+@dataclass(frozen=True, slots=True)
+class Proxies:
+    """Addresses, as networks of one, and networks."""
+
+    networks: tuple[Network, ...]
+
+    def __str__(self) -> str:
+        return ",".join(
+            str(each.network_address if each.num_addresses == 1 else each) for each in self.networks
+        )
+
+
+def read_proxies(text: str) -> Proxies:
+    return Proxies(tuple(_network(part.strip()) for part in text.split(",") if part.strip()))
+
+
+def _network(text: str) -> Network:
+    try:
+        return ip_network(text)
+    except ValueError:
+        raise ValueError(
+            f'"{text[:100]}" is not an address or a network; write 127.0.0.1 or 10.0.0.0/8, with'
+            " commas between"
+        ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Ports to listen on, each once; 0: any free one."""
+
+    numbers: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return ",".join(map(str, self.numbers))
+
+
+def read_ports(text: str) -> Ports:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    for part in parts:
+        if not (part.isascii() and part.isdigit() and len(part) <= 5 and int(part) <= 65535):
+            raise ValueError(
+                f'"{part[:100]}" is not a port between 0 and 65535; write 8080, with commas between'
+            )
+    if len(numbers := tuple(dict.fromkeys(map(int, parts)))) > MOST_PORTS:
+        raise ValueError(f"these are {len(numbers)} ports, more than {MOST_PORTS}; leave some out")
+    return Ports(numbers)
+
+
 def read_models_folder(text: str) -> Path:
     path = Path(os.path.expanduser(text.strip())).absolute()
     if path.exists() and not path.is_dir():
@@ -158,5 +209,7 @@ Bytes: TypeAlias = Annotated[Size, _from_text(read_size)]
 Folder: TypeAlias = Annotated[Path, _from_text(read_folder)]
 HealthWord: TypeAlias = Annotated[Literal["ok", "healthy"], _from_text(_lower)]
 UnknownModel: TypeAlias = Annotated[Literal["refuse", "default"], _from_text(_lower)]
+TrustedProxies: TypeAlias = Annotated[Proxies, _from_text(read_proxies)]
+ExtraPorts: TypeAlias = Annotated[Ports, _from_text(read_ports)]
 AllowedOrigins: TypeAlias = Annotated[Origins, _from_text(read_origins)]
 DefaultEffort: TypeAlias = Annotated[Literal["low", "medium", "high"], _from_text(_lower)]

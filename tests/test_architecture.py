@@ -41,7 +41,7 @@ PARTS = {
     "worker.__main__": _part("worker.main"),
     "worker.runtime": _part("core worker", "llama_cpp llguidance numpy"),
     "engines": _part(
-        "core formats worker.messages worker.embedding.messages worker.wire", "msgspec httpx"
+        "core formats worker.messages worker.embedding.messages worker.wire", "msgspec httpx2"
     ),
     "dialects": _part("core", "pydantic pydantic_core msgspec"),
     "auth": _part("core"),
@@ -62,6 +62,7 @@ PARTS = {
 TOP = frozenset(
     {
         "__main__",
+        "application",
         "assemble",
         "benchmark",
         "cli",

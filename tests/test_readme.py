@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from server import __version__, settings_table
+from server.application import create_app
 from server.auth.key_text import read_table
 from server.dialects.openai_chat import read_body as read_chat_body
 from server.dialects.openai_completions import prompts_of
 from server.dialects.openai_completions import read_body as read_completion_body
-from server.main import create_app
 from server.settings import Settings
 from server.settings_load import ENV_FILE_VARIABLE, find
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ from server.settings_slices import (
     sampling,
 )
 from server.settings_table import shown
-from server.settings_values import Origins, Size
+from server.settings_values import Origins, Ports, Proxies, Size
 from server.worker.embedding.messages import EmbedderOptions
 from server.worker.messages import PrefixOptions
 
@@ -105,8 +106,16 @@ GOOD = [
     ("HOST", "::1", "::1"),
     ("PORT", "0", 0),
     ("PORT", "65535", 65535),
+    ("EXTRA_PORTS", "8080", Ports((8080,))),
+    ("EXTRA_PORTS", " 8080, 3000,8080,, 0", Ports((8080, 3000, 0))),
+    ("EXTRA_PORTS", "", None),
     ("OLLAMA_PORT", "11434", 11434),
     ("ROOT_PATH", "/gpt/api", "/gpt/api"),
+    (
+        "TRUSTED_PROXIES",
+        " 127.0.0.1, 10.0.0.0/8 ,2001:db8::1,",
+        Proxies((ip_network("127.0.0.1"), ip_network("10.0.0.0/8"), ip_network("2001:db8::1"))),
+    ),
     ("SSE_PING_SECONDS", "2.5", 2.5),
     ("SHUTDOWN_TIMEOUT_SECONDS", "0", 0),
     ("LOG_LEVEL", "DEBUG", "debug"),
@@ -184,8 +193,15 @@ BAD = [
     ("HOST", "0.0.0.0", "0.0.0.0 can be reached from other machines, and there are no keys"),
     ("PORT", "abc", '"abc" is not a whole number between 0 and 65535; set PORT=8000'),
     ("PORT", "65536", '"65536" is not a whole number between 0 and 65535; set PORT=8000'),
+    ("EXTRA_PORTS", "8080;3000", '"8080;3000" is not a port between 0 and 65535; write 8080'),
+    ("EXTRA_PORTS", "65536", '"65536" is not a port between 0 and 65535'),
+    ("EXTRA_PORTS", "9" * 99, f'"{"9" * 99}" is not a port'),
+    ("EXTRA_PORTS", "1,2,3,4,5,6,7,8,9", "these are 9 ports, more than 8; leave some out"),
     ("OLLAMA_PORT", "-1", '"-1" is not a whole number between 0 and 65535; set OLLAMA_PORT=11434'),
     ("OLLAMA_PORT", "8000", "8000 is PORT already; set OLLAMA_PORT=11434, or leave it out"),
+    ("TRUSTED_PROXIES", "127.0.0.1,*", '"*" is not an address or a network; write 127.0.0.1 or'),
+    ("TRUSTED_PROXIES", "10.0.0.1/8", '"10.0.0.1/8" is not an address or a network; write'),
+    ("TRUSTED_PROXIES", "127.0.0.1", "a proxy lets others in, and there are no keys; set API_KEYS"),
     ("ROOT_PATH", "gpt", '"gpt" is not a path like /gpt, without a slash at its end'),
     ("ROOT_PATH", "/gpt/", '"/gpt/" is not a path like /gpt, without a slash at its end'),
     ("SSE_PING_SECONDS", "-1", '"-1" is not a number of at least 0; set SSE_PING_SECONDS=15.0'),
@@ -197,6 +213,8 @@ BAD = [
 
 @pytest.mark.parametrize(("variable", "text", "value"), GOOD)
 def test_good_value(monkeypatch: pytest.MonkeyPatch, variable: str, text: str, value: object):
+    # Proxies without keys would be refused.
+    monkeypatch.setenv("ALLOW_ANONYMOUS", "1")
     monkeypatch.setenv(variable, text)
     assert getattr(load(), variable.lower()) == value
 
@@ -222,6 +240,21 @@ def test_every_variable_is_in_both_tables():
     assert {variable for variable, _, _ in BAD} == names
 
 
+def test_an_extra_port_may_be_the_port_itself(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("EXTRA_PORTS", "8080,3000")
+    assert load().further_ports == (8080, 3000)
+    monkeypatch.setenv("PORT", "8080")
+    assert load().further_ports == (3000,)
+    assert shown(load().extra_ports) == "8080,3000"
+
+
+def test_an_extra_port_is_not_ollamas(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("EXTRA_PORTS", "8080,11434")
+    monkeypatch.setenv("OLLAMA_PORT", "11434")
+    with pytest.raises(SettingsError, match=r"^OLLAMA_PORT: 11434 is one of EXTRA_PORTS; set"):
+        load()
+
+
 def test_all_problems_are_listed(monkeypatch: pytest.MonkeyPatch):
     for variable, text in {"PORT": "x", "N_PARALLEL": "x", "HOST": "0.0.0.0"}.items():
         monkeypatch.setenv(variable, text)
@@ -243,6 +276,14 @@ def test_public_address_with_a_reason_to_be(monkeypatch: pytest.MonkeyPatch, mor
     for variable, text in {"HOST": "0.0.0.0", **more}.items():
         monkeypatch.setenv(variable, text)
     assert load()
+
+
+def test_a_proxy_before_a_server_with_keys(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("TRUSTED_PROXIES", "127.0.0.1,10.0.0.0/8")
+    monkeypatch.setenv("API_KEYS", KEYS)
+    proxies = api_options(load()).trusted_proxies
+    assert proxies == (ip_network("127.0.0.1/32"), ip_network("10.0.0.0/8"))
+    assert shown(load().trusted_proxies) == "127.0.0.1,10.0.0.0/8"
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,6 @@ _OLLAMA_NAMED = OtherFields(ignored=_OLLAMA.ignored - {"name"})
 _GENERATE = OtherFields(
     ignored=_OLLAMA.ignored,
     refused={
-        "images": "the model reads text only",
         "suffix": "the model cannot fill in the middle of a text",
         "template": "this server writes the model's own format",
     },

@@ -41,6 +41,7 @@ async def create_chat_completion(
         effort_header=request.headers.get(EFFORT_HEADER),
         effort_suffix=resolved.effort,
         owner=who.owner,
+        vision=resolved.entry.vision,
     )
     call = to_call(body, asked, behind.options)
     if call.unknown:

@@ -63,4 +63,5 @@ def _asked(request: Request, resolved: Resolved, who: Principal) -> Asked:
         model=resolved.asked,
         effort_suffix=resolved.effort,
         owner=who.owner,
+        vision=resolved.entry.vision,
     )

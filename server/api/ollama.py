@@ -106,6 +106,7 @@ async def _answer(
         clock=_now,
         effort_suffix=resolved.effort,
         owner=who.owner,
+        vision=resolved.entry.vision,
     )
     if ollama.asks_nothing(body):
         _loaded(resolved.entry)

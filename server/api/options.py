@@ -5,6 +5,7 @@ What a request gets that names no length and no sampling is the engine's knowled
 
 from dataclasses import dataclass, field
 
+from server.api.forwarded import Network
 from server.core.request import Effort
 from server.dialects.overview import HealthText
 from server.response_store import StoreLimits
@@ -34,6 +35,9 @@ class ApiOptions:
     # The word of a service that can answer, and the pages of other origins that may ask it.
     health_text: HealthText = "ok"
     cors_origins: tuple[str, ...] = ()
+
+    # Whose word counts for where a request comes from.
+    trusted_proxies: tuple[Network, ...] = ()
 
     # What is kept of responses that may be retrieved and gone on from.
     responses: StoreLimits = field(default_factory=StoreLimits)

@@ -117,6 +117,7 @@ async def _asked(request: Request, who: Principal) -> tuple[Engine, Call]:
         effort_header=request.headers.get(EFFORT_HEADER),
         effort_suffix=resolved.effort,
         owner=who.owner,
+        vision=resolved.entry.vision,
     )
     call = to_call(body, asked, behind.options, _memory(behind, body, asked))
     if call.unknown:

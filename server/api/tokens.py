@@ -103,6 +103,7 @@ def _asked(request: Request, resolved: Resolved, who: Principal) -> Asked:
         effort_header=request.headers.get(EFFORT_HEADER),
         effort_suffix=resolved.effort,
         owner=who.owner,
+        vision=resolved.entry.vision,
     )
 
 

@@ -64,7 +64,8 @@ class EngineStatus:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCard:
     """Facts of a loaded model. `context_length` is what one request may use, prompt and answer
-    together; `embedding_length` the numbers in a vector, 0 for a model that makes none.
+    together; `embedding_length` the numbers in a vector, 0 for a model that makes none. Of a model
+    of another server little is known: 0 stands for what is not.
     """
 
     architecture: str
@@ -99,7 +100,7 @@ class Engine(Backend, Protocol):
 
     async def tokenize(self, request: GenerationRequest) -> tuple[int, ...]:
         """The ids of its prompt, without answering it. Errors: ServerError of kind invalid,
-        loading, engine_failed.
+        loading, engine_failed, not_implemented.
         """
         ...
 
@@ -114,7 +115,7 @@ class Engine(Backend, Protocol):
 
         Everything that can be refused is refused before the first event. Closing the generator
         early cancels. Errors: ServerError of kind invalid, context_too_long, busy, loading,
-        engine_failed, timeout.
+        engine_failed, upstream_failed, timeout.
         """
         ...
 

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from server.core.errors import ServerError
-from server.dialects.openai_chat_body import HUGE, Flag, Whole, Wire
+from server.dialects.openai_chat_body import HUGE, Array, Flag, Whole, Wire
 
 # Fields that change nothing in the text of an answer: taken and not used.
 IGNORED = frozenset(
@@ -30,7 +30,7 @@ class OllamaMessage(Wire):
     content: str | None = None
     thinking: str | None = None
     images: list[Any] | None = None
-    tool_calls: list[OllamaToolCall] | None = None
+    tool_calls: Array[OllamaToolCall] | None = None
     tool_name: str | None = None
     name: str | None = None
     tool_call_id: str | None = None
@@ -68,8 +68,8 @@ class OllamaAnswerBody(OllamaBody):
 class OllamaChatBody(OllamaAnswerBody):
     """A chat request; without messages it only asks for the model to be loaded."""
 
-    messages: list[OllamaMessage] | None = None
-    tools: list[OllamaTool] | None = None
+    messages: Array[OllamaMessage] | None = None
+    tools: Array[OllamaTool] | None = None
 
 
 class OllamaGenerateBody(OllamaAnswerBody):
@@ -79,7 +79,7 @@ class OllamaGenerateBody(OllamaAnswerBody):
     suffix: str | None = None
     system: str | None = None
     template: str | None = None
-    context: list[int] | None = None
+    context: Array[int] | None = None
     raw: Flag | None = None
     images: list[Any] | None = None
 

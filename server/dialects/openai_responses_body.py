@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from server.dialects.openai_chat_body import HUGE, Flag, Number, Whole, Wire
+from server.dialects.openai_chat_body import HUGE, Array, Flag, Number, Whole, Wire
 from server.dialects.openai_errors import invalid_value, unknown_parameter, unsupported
 
 # Fields that change nothing in the text of an answer: taken and not used.
@@ -72,9 +72,11 @@ class ItemPart(Wire):
     type: str
     text: str | None = None
     refusal: str | None = None
+    image_url: str | None = None
+    detail: str | None = None
 
 
-ItemContent = str | list[ItemPart] | None
+ItemContent = str | Array[ItemPart] | None
 
 
 class InputItem(Wire):
@@ -127,13 +129,13 @@ class ResponsesBody(Wire):
     """A Responses request: `input`, or a `previous_response_id` to go on from, is required."""
 
     model: str | None = None
-    input: str | list[InputItem] | None = None
+    input: str | Array[InputItem] | None = None
     instructions: str | None = None
     previous_response_id: str | None = None
     store: Flag | None = None
     stream: Flag | None = None
     background: Flag | None = Field(default=None, description="false alone")
-    include: list[str] | None = None
+    include: Array[str] | None = None
     metadata: dict[MetadataKey, MetadataValue] | None = None
     user: str | None = None
 
@@ -142,7 +144,7 @@ class ResponsesBody(Wire):
     text: TextOptions | None = None
     reasoning: ResponseReasoning | None = None
 
-    tools: list[ResponseTool] | None = None
+    tools: Array[ResponseTool] | None = None
     tool_choice: str | dict[str, Any] | None = None
     parallel_tool_calls: Flag | None = None
 

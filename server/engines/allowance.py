@@ -76,15 +76,16 @@ def _check_fit(
     asked = 1 if request.fit else request.max_tokens or 1
     if limits.max_input_tokens is not None and prompt > limits.max_input_tokens:
         raise _too_long(
-            f"The prompt has {prompt} tokens, this server takes at most "
-            f"{limits.max_input_tokens} (MAX_INPUT_TOKENS); shorten {_what(request)}.",
+            f"The prompt has {prompt} tokens, which exceeds the maximum number of tokens allowed "
+            f"here, {limits.max_input_tokens} (MAX_INPUT_TOKENS); shorten {_what(request)}.",
             request,
         )
     if context - prompt < asked:
         wanted = f" and the answer may take {asked} more" if asked > 1 else ""
         raise _too_long(
-            f"The prompt has {prompt} tokens{wanted}, the context holds {context} together; "
-            f"shorten {_what(request)} or lower max_tokens.",
+            # Clients know the beginning of this sentence.
+            f"This model's maximum context length is {context} tokens, and the prompt has "
+            f"{prompt}{wanted}; shorten {_what(request)} or lower max_tokens.",
             request,
         )
 

@@ -17,6 +17,7 @@ from server.engines.backend import SupervisedBackend
 from server.engines.card import card_of
 from server.engines.generation import generate, tokenize
 from server.engines.link import WorkerLink
+from server.engines.pictures import refuse_pictures
 from server.engines.session import Session
 from server.engines.supervision import Obtain, SupervisionOptions
 from server.formats.base import Format
@@ -74,12 +75,14 @@ class LocalEngine(SupervisedBackend[Session]):
         )
 
     async def tokenize(self, request: GenerationRequest) -> tuple[int, ...]:
+        refuse_pictures(request, sees=False)
         return await tokenize(await self._supervision.ready(), request, self._threads)
 
     async def detokenize(self, tokens: Sequence[int]) -> tuple[bytes, ...]:
         return spelt(tokens, (await self._supervision.ready()).vocabulary)
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
+        refuse_pictures(request, sees=False)
         session = await self._supervision.ready()
         async with aclosing(
             generate(session, request, self._options.limits, self._threads)

@@ -140,7 +140,7 @@ def test_tokens_are_counted_as_they_are_used(client: anthropic.Anthropic) -> Non
 def test_what_is_wrong_is_named(client: anthropic.Anthropic) -> None:
     with pytest.raises(anthropic.BadRequestError, match="at least one message"):
         client.messages.create(messages=[], **GIVEN)
-    with pytest.raises(anthropic.BadRequestError, match="the context holds"):
+    with pytest.raises(anthropic.BadRequestError, match="prompt is too long: This model's maximum context length"):
         client.messages.create(messages=[user("word " * 20_000)], **GIVEN)
     image = {
         "type": "image",
