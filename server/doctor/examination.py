@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from server import running, surveying
-from server.doctor import access, engine, model, room
+from server.doctor import access, engine, model, rights, room
 from server.hub.reference import Reference
 from server.machine import Machine
 from server.settings import Settings
@@ -47,8 +47,11 @@ def examine(flags: Mapping[str, str], *, verify: bool) -> Iterator[Verdict]:
     yield room.known(machine, found if isinstance(found, Survey) else None)
     yield from room.disk(settings, here=file is not None)
     yield from access.keys(settings)
+    unit = running.unit()
+    if unit is not None and (account := rights.account(running.SERVICE)) is not None:
+        yield from rights.readable(account, rights.paths(settings, file))
     yield access.port(settings, listener)
-    if (unit := running.unit()) is not None:
+    if unit is not None:
         yield access.service(unit)
 
 
