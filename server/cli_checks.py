@@ -13,6 +13,15 @@ OK, FAILED, BAD_SETTINGS, INTERRUPTED = 0, 1, 78, 130
 Parser: TypeAlias = argparse.ArgumentParser
 
 
+def check_client_alone() -> int:
+    """`python -m server.check_client`: the same without the rest of the command line, for machines
+    that have httpx2 and nothing else of what the server needs.
+    """
+    parser = Parser(prog="check_client", description="Ask a server what a bot asks it.")
+    add_check_client(parser)
+    return run("check-client", vars(parser.parse_args()))
+
+
 def add_check_client(parser: Parser) -> None:
     parser.add_argument(
         "--base-url", metavar="URL", required=True, help="as it stands in the bot's settings"

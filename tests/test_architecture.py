@@ -55,6 +55,7 @@ PARTS = {
     "logs": _part(),
     # What a client sees, by a client: nothing of the server may help it.
     "check_client": _part("verdicts", "httpx2"),
+    "check_client.__main__": _part("cli_checks"),
     "verdicts": _part(),
     "machine": _part(),
 }

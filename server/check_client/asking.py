@@ -18,6 +18,7 @@ from server.verdicts import Failure
 
 # Of an answer without JSON, as much as tells what it is.
 MOST_TEXT = 20_000
+MOST_BYTES = 4_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,32 +85,48 @@ class Server:
             with self._client.stream("POST", url, json=body, headers=self._headers()) as response:
                 kind = response.headers.get("content-type", "")
                 if response.status_code != 200 or "text/event-stream" not in kind:
-                    response.read()
-                    raise _no_stream(subject, response)
+                    raise _no_stream(subject, response, self._read(response, began))
                 for line in response.iter_lines():
+                    seconds = time.perf_counter() - began
+                    if seconds > self._patience_s:
+                        raise _endless(subject, seconds)
                     if line.startswith("data:"):
                         data = line.removeprefix("data:").strip()
-                        yield Frame(data=data, seconds=time.perf_counter() - began)
-        except httpx2.HTTPError as error:
+                        yield Frame(data=data, seconds=seconds)
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise self._failure(subject, error) from None
 
     def _send(self, subject: str, method: str, path: str, **more: Any) -> Reply:
         began = time.perf_counter()
         try:
-            response = self._client.request(method, self.address.root + path, **more)
-        except httpx2.HTTPError as error:
+            with self._client.stream(method, self.address.root + path, **more) as response:
+                body = self._read(response, began)
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise self._failure(subject, error) from None
         return Reply(
             status=response.status_code,
-            body=_body(response),
+            body=body,
             headers=response.headers,
             seconds=time.perf_counter() - began,
         )
 
+    def _read(self, response: httpx2.Response, began: float) -> Any:
+        """JSON or text; of what never ends, such as a radio station's stream, the beginning."""
+        data = b""
+        for chunk in response.iter_bytes():
+            data += chunk
+            if len(data) > MOST_BYTES or time.perf_counter() - began > self._patience_s:
+                break
+        text = data.decode("utf-8", "replace")
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text[:MOST_TEXT]
+
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.key}"} if self.key else {}
 
-    def _failure(self, subject: str, error: httpx2.HTTPError) -> Failure:
+    def _failure(self, subject: str, error: Exception) -> Failure:
         where = f"{self.address.host}:{self.address.port}"
         if isinstance(error, httpx2.TimeoutException):
             return Failure(
@@ -128,20 +145,19 @@ class Server:
         )
 
 
-def _body(response: httpx2.Response) -> Any:
-    text = response.text
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text[:MOST_TEXT]
-
-
-def _no_stream(subject: str, response: httpx2.Response) -> Failure:
+def _no_stream(subject: str, response: httpx2.Response, body: Any) -> Failure:
     if response.status_code != 200:
-        body = _body(response)
         return refusal(subject, response.status_code, body, response.headers.get("retry-after", ""))
     return Failure(
         subject,
         f"no stream comes, but {response.headers.get('content-type', 'something without a type')}",
         "a proxy may collect answers: switch its buffering off (proxy_buffering off in nginx)",
+    )
+
+
+def _endless(subject: str, seconds: float) -> Failure:
+    return Failure(
+        subject,
+        f"after {seconds:.0f} s the answer has not ended",
+        "see gpt-api bench on the server; --timeout waits longer",
     )

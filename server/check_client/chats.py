@@ -11,6 +11,7 @@ from server.check_client.refusals import refusal, words_of
 from server.verdicts import Failure, Verdict, note, ok
 
 CHATS = "/v1/chat/completions"
+SECOND = "second turn"
 MAX_TOKENS = 64
 # How long bots commonly wait before they give up.
 COMMON_PATIENCE_S = 60.0
@@ -93,8 +94,9 @@ def body(model: str, *more: dict[str, str]) -> dict[str, Any]:
 def plain(server: Server, model: str) -> Iterator[Verdict | Talk]:
     """One chat; the last thing is the Talk. Errors: Failure."""
     reply = server.post("chat", CHATS, body(model))
-    text, reason = _content(reply)
-    check_text("chat", text, reason, reply.body)
+    choice = _choice(reply, "chat")
+    text = _content(choice, "chat")
+    check_text("chat", text, _reason(choice), reply.body)
     words = " ".join(text.split())
     shown = words if len(words) <= SHOWN_CHARACTERS else f"{words[:SHOWN_CHARACTERS]}..."
     yield ok("chat", f'in {reply.seconds:.1f} s it answers: "{shown}"')
@@ -136,21 +138,23 @@ def two_turns(server: Server, model: str, first: Talk) -> Verdict:
         {"role": "assistant", "content": first.text},
         {"role": "user", "content": SECOND_QUESTION},
     )
-    reply = server.post("second turn", CHATS, body(model, *turns))
-    text, reason = _content(reply, "second turn")
-    check_text("second turn", text, reason, reply.body)
+    reply = server.post(SECOND, CHATS, body(model, *turns))
+    choice = _choice(reply, SECOND)
+    words = f"answered in {reply.seconds:.1f} s"
+    if choice["message"].get("tool_calls"):
+        # Odd, but a bot knows what to do with it.
+        words = f"answered in {reply.seconds:.1f} s by calling the tool"
+    else:
+        check_text(SECOND, _content(choice, SECOND), _reason(choice), reply.body)
     usage = reply.body.get("usage") or {}
     cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
-    words = f"answered in {reply.seconds:.1f} s"
     if not cached:
         return note(
-            "second turn",
+            SECOND,
             f"{words}; nothing of the conversation was remembered, so that long ones get slow",
             "set PREFIX_CACHE_RAM=auto on the server",
         )
-    return ok(
-        "second turn", f"{words}; {cached} of {usage.get('prompt_tokens')} tokens were remembered"
-    )
+    return ok(SECOND, f"{words}; {cached} of {usage.get('prompt_tokens')} tokens were remembered")
 
 
 def check_text(subject: str, text: str, reason: str, reply: dict[str, Any]) -> None:
@@ -184,34 +188,42 @@ def check_usage(usage: Any) -> Verdict:
     return ok("usage", f"{prompt} tokens in, {completion} out")
 
 
-def _content(reply: Reply, subject: str = "chat") -> tuple[str, str]:
-    """The text and why it ended. Errors: Failure."""
+def _choice(reply: Reply, subject: str) -> dict[str, Any]:
+    """The only choice, which has a message. Errors: Failure."""
     if reply.status != 200:
         raise refusal(subject, reply.status, reply.body, reply.retry_after)
     choices = reply.body.get("choices") if reply.has_json else None
     choice = choices[0] if isinstance(choices, list) and choices else None
-    message = choice.get("message") if isinstance(choice, dict) else None
-    if not isinstance(choice, dict) or not isinstance(message, dict):
+    if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
         said = words_of(reply.body)[:SHOWN_CHARACTERS]
         raise Failure(
             subject,
             f'the answer is no chat of OpenAI\'s form: "{said}"',
             "another service answers there: check the port and the path",
         )
-    content, reason = message.get("content"), str(choice.get("finish_reason") or "")
+    return choice
+
+
+def _content(choice: dict[str, Any], subject: str) -> str:
+    """Its text. Errors: Failure."""
+    content = choice["message"].get("content")
     if content is not None and not isinstance(content, str):
         raise Failure(
             subject,
             f"choices[0].message.content is no text but a {type(content).__name__}",
             "bots need a text: update the server",
         )
-    if not content and message.get("tool_calls"):
+    if not content and choice["message"].get("tool_calls"):
         raise Failure(
             subject,
             "the model calls a tool instead of answering a greeting",
             "leave tools out of the bot's settings, or use a larger model",
         )
-    return content or "", reason
+    return content or ""
+
+
+def _reason(choice: dict[str, Any]) -> str:
+    return str(choice.get("finish_reason") or "")
 
 
 def _empty(subject: str, reason: str, reply: dict[str, Any]) -> Failure:

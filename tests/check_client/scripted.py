@@ -56,7 +56,7 @@ def stream(*pieces: str, done: bool = True) -> Says:
     return Says(body="".join([*frames, "data: [DONE]\n\n" * done]), kind="text/event-stream")
 
 
-# What is asked: method and path, and for chats whether a stream is wanted.
+# What is asked: method and path, and for chats whether it is a stream or a second turn.
 GOOD: dict[str, Says] = {
     "GET /health": Says(body=HEALTH),
     "GET /": Says(body={"message": "gpt-api is running", "version": "9.9.9"}),
@@ -64,6 +64,7 @@ GOOD: dict[str, Says] = {
     f"GET /v1/models/{NAME}": Says(body={"id": NAME}),
     f"POST {CHATS}": chat(TEXT),
     f"POST {CHATS} stream": stream("Здравствуйте!", " Чем помочь?"),
+    f"POST {CHATS} again": chat("Меня зовут Бот."),
 }
 NOWHERE = error(404, "unknown_url")
 
@@ -88,11 +89,19 @@ class Scripted:
         return f"http://127.0.0.1:{self.port}/v1"
 
     def answer(self, method: str, path: str, key: str, body: Any) -> Says:
-        wanted = f"{method} {path}{' stream' if body and body.get('stream') else ''}"
+        wanted = f"{method} {path}{_kind(body)}"
         self.heard.append((wanted, body))
         if self.wants_key and path.startswith("/v1") and key != f"Bearer {KEY}":
             return error(401, "invalid_api_key", "Invalid API key.")
         return self.says.get(wanted, NOWHERE)
+
+
+def _kind(body: Any) -> str:
+    if not body:
+        return ""
+    if body.get("stream"):
+        return " stream"
+    return " again" if len(body.get("messages", ())) > 2 else ""
 
 
 def _handler(scripted: Scripted) -> type[BaseHTTPRequestHandler]:

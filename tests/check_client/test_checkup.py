@@ -130,6 +130,26 @@ def test_one_that_takes_the_connection_and_is_silent():
     assert "says nothing" in found.words
 
 
+def test_a_radio_station():
+    """Bytes without an end, as other programs on port 8000 send them."""
+
+    def broadcast(listening: socket.socket) -> None:
+        head = b"HTTP/1.0 200 OK\r\nContent-Type: audio/mpeg\r\n\r\n"
+        while True:
+            try:
+                with listening.accept()[0] as connection:
+                    connection.sendall(head)
+                    while True:
+                        connection.sendall(b"\xff\xfb" * 50_000)
+            except (BrokenPipeError, ConnectionResetError):
+                continue
+            except OSError:
+                return
+
+    with scripted.listener(broadcast) as port:
+        assert "not gpt-api" in last(f"http://127.0.0.1:{port}/v1").words
+
+
 def test_one_that_hangs_up():
     def hang_up(listening: socket.socket) -> None:
         while True:
@@ -321,7 +341,8 @@ def test_streams_that_a_bot_cannot_use(reply: Says, words: str):
 def test_what_is_not_wrong_but_worth_knowing_is_noted():
     plain = scripted.chat(TEXT).body
     forgetful = plain | {"usage": {**USAGE, "prompt_tokens_details": None}, "warning": "mended"}
-    with run_scripted(Scripted({f"POST {CHATS}": Says(body=forgetful)})) as server:
+    says = {f"POST {CHATS}": Says(body=forgetful), f"POST {CHATS} again": Says(body=forgetful)}
+    with run_scripted(Scripted(says)) as server:
         found = verdicts(server.url)
     assert good(found)
     notes = [each.sentence for each in found if each.state == "note"]
@@ -330,6 +351,28 @@ def test_what_is_not_wrong_but_worth_knowing_is_noted():
     with run_scripted(Scripted({f"POST {CHATS}": Says(body={**plain, "usage": None})})) as server:
         notes = [each.sentence for each in verdicts(server.url) if each.state == "note"]
     assert any("tokens are not counted" in each for each in notes)
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        (scripted.chat(""), "the answer is empty"),
+        (scripted.chat("<|end|>"), "inner format"),
+        (scripted.error(400, "context_length_exceeded"), "was not understood"),
+    ],
+)
+def test_second_turns_that_a_bot_cannot_use(reply: Says, words: str):
+    found = asked({f"POST {CHATS} again": reply})
+    assert found.subject == "second turn"
+    assert words in found.words
+
+
+def test_a_second_turn_may_call_the_tool():
+    calling = scripted.chat(None, "tool_calls", tool_calls=[{"id": "1"}])
+    with run_scripted(Scripted({f"POST {CHATS} again": calling})) as server:
+        found = verdicts(server.url)
+    assert good(found)
+    assert "by calling the tool" in found[-1].words
 
 
 def test_json_tells_the_same(good_server: Scripted):

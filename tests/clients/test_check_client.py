@@ -89,3 +89,18 @@ def test_a_json_of_a_failure(address: str):
     told = json.loads(check(f"{address}/v1", "--json", key="sk-wrong").stdout)
     assert (told["ok"], told["fields"]) == (False, None)
     assert told["checks"][-1]["subject"] == "key"
+
+
+def test_a_machine_without_the_server_needs_httpx2_alone(address: str):
+    """What the server needs cannot be imported there."""
+    program = (
+        "import runpy, sys;"
+        "missing = ('llama_cpp', 'pydantic', 'fastapi', 'msgspec', 'huggingface_hub', 'uvicorn');"
+        "sys.modules.update(dict.fromkeys(missing));"
+        "runpy.run_module('server.check_client', run_name='__main__')"
+    )
+    given = ("--base-url", f"{address}/v1", "--key", "-", "--json")
+    command = [sys.executable, "-c", program, *given]
+    done = subprocess.run(command, cwd=ROOT, input=KEY, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)["ok"] is True
