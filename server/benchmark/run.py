@@ -63,7 +63,7 @@ async def _there(wanted: Wanted, address: Address, say: Callable[[str], None]) -
         raise Failure(SUBJECT, str(error)) from None
     here = address.reach == "machine"
     settings = load(wanted.flags) if here else Settings()
-    survey = _survey(settings) if here and settings.model_file.is_file() else None
+    survey = _survey_if_here(settings) if here else None
     say(f"measuring the server at {address.root}, whoever else asks it")
     target = RunningServer(address, key, PATIENCE_S)
     what = f"the server at {address.root}"
@@ -148,8 +148,13 @@ def _what_runs(settings: Settings) -> Listener | None:
     return None
 
 
+def _survey_if_here(settings: Settings) -> Survey | None:
+    """None where another model than the configured one must be what the server has."""
+    return _survey(settings) if os.path.isfile(settings.model_file) else None
+
+
 def _survey(settings: Settings) -> Survey:
-    if not settings.model_file.is_file():
+    if not os.path.isfile(settings.model_file):
         words = f"the model is not at {settings.model_file} yet"
         raise Failure(SUBJECT, words, "gpt-api pull fetches it")
     threads = settings.n_threads or granted_cpus()

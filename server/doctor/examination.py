@@ -3,6 +3,7 @@
 What is good and what is not is decided in the modules beside this one.
 """
 
+import os
 import platform
 import sys
 from collections.abc import Iterator, Mapping
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from server import running, surveying
 from server.doctor import access, engine, model, rights, room
+from server.hub.folder import Folder
 from server.hub.reference import Reference
 from server.machine import Machine
 from server.settings import Settings
@@ -20,6 +22,7 @@ from server.verdicts import Verdict, failed, note, ok
 from server.worker.survey import Survey, SurveyRequest
 
 OLDEST_PYTHON = (3, 10)
+KEY_SETTINGS = frozenset({"API_KEYS", "API_KEYS_FILE", "GPT_API_ENV_FILE"})
 
 
 def examine(flags: Mapping[str, str], *, verify: bool) -> Iterator[Verdict]:
@@ -29,30 +32,44 @@ def examine(flags: Mapping[str, str], *, verify: bool) -> Iterator[Verdict]:
     findings = find(flags)
     settings = findings.settings
     yield python()
+    unit = running.unit()
+    if unit is not None and os.geteuid() != 0:
+        words = "there is a service here, whose settings and files this user may not see"
+        yield note("doctor", words, "sudo gpt-api doctor")
     yield from of_settings(findings)
     machine = Machine.look()
     yield engine.processor(machine)
-    file = _model_file(settings)
+    # Of what was written wrongly nothing is known, and the default would be something else.
+    bad = {problem.variable for problem in findings.problems}
+    file = None if "MODEL_PATH" in bad else _model_file(settings)
     found = _survey(settings, file)
     if isinstance(found, Verdict):
         yield found
     else:
         yield engine.build(found, machine)
         yield engine.cards(settings, found, machine)
-    yield model.whole(settings, file, verify=verify)
+    if "MODEL_PATH" not in bad:
+        yield model.whole(settings, file, verify=verify)
+    survey = found if isinstance(found, Survey) else None
     listener = running.listener(settings)
-    if isinstance(found, Survey):
-        runs = listener is not None and listener.ours
-        yield from room.memory(found, machine, settings.model_path, runs=runs)
-    yield room.known(machine, found if isinstance(found, Survey) else None)
+    yield from _room(settings, survey, machine, runs=listener is not None and listener.ours)
     yield from room.disk(settings, here=file is not None)
-    yield from access.keys(settings)
-    unit = running.unit()
-    if unit is not None and (account := rights.account(running.SERVICE)) is not None:
+    if not bad & KEY_SETTINGS:
+        yield from access.keys(settings)
+    account = rights.account(running.SERVICE) if unit and os.geteuid() == 0 else None
+    if account is not None:
         yield from rights.readable(account, rights.paths(settings, file))
     yield access.port(settings, listener)
     if unit is not None:
         yield access.service(unit)
+
+
+def _room(
+    settings: Settings, survey: Survey | None, machine: Machine, *, runs: bool
+) -> Iterator[Verdict]:
+    if survey is not None:
+        yield from room.memory(survey, machine, settings.model_path, runs=runs)
+    yield room.known(machine, survey)
 
 
 def python() -> Verdict:
@@ -79,13 +96,11 @@ def of_settings(findings: Findings) -> Iterator[Verdict]:
 
 def _model_file(settings: Settings) -> Path | None:
     """The file that would be loaded, if it is here."""
-    if isinstance(settings.model_path, Reference):
-        from server.hub.folder import Folder
-
-        return Folder(settings.download_folder).find(settings.model_path)
     try:
+        if isinstance(settings.model_path, Reference):
+            return Folder(settings.download_folder).find(settings.model_path)
         return settings.model_file
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):
         return None
 
 

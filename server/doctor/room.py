@@ -1,5 +1,6 @@
 """Whether memory and disk have room: what is needed against what is there, both in figures."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -96,7 +97,7 @@ def disk(settings: Settings, *, here: bool) -> Iterator[Verdict]:
 
 
 def free_on(subject: str, folder: Path, needed: int, what: str) -> Verdict:
-    place = next(each for each in (folder, *folder.parents) if each.is_dir())
+    place = next(each for each in (folder, *folder.parents) if os.path.isdir(each))
     free = shutil.disk_usage(place).free
     words = f"{folder} has {amount(free)} free"
     if needed > free:

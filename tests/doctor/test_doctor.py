@@ -53,6 +53,15 @@ def test_everything_that_is_wrong_is_told_at_once(environment: dict[str, str], t
     assert "not within the file bounds" in failed["model"]["words"]
 
 
+def test_of_what_is_written_wrongly_no_default_is_told(environment: dict[str, str], tmp_path: Path):
+    settings = ("--api-keys-file", "/nowhere", "--model", "/nowhere.gguf", "--port", free_port())
+    done = run("doctor", *settings, env=environment, cwd=tmp_path)
+    assert done.returncode == 1
+    found = subjects(done.stdout)
+    assert found["settings"] == "failed"
+    assert {"model", "memory", "keys"} & found.keys() == set()
+
+
 def test_a_server_that_runs_is_recognised(environment: dict[str, str], tmp_path: Path):
     with running(Scripted({"GET /health": Says(body=HEALTH)})) as ours:
         done = run("doctor", "--port", str(ours.port), env=environment, cwd=tmp_path)
