@@ -4,7 +4,6 @@ or else the model on a hub that it names.
 Only names and the first four bytes are looked at; what is inside the model is not known here.
 """
 
-import os
 import sys
 from pathlib import Path
 
@@ -33,9 +32,16 @@ def bundled_model() -> Path | None:
 def find_or_name(text: str) -> Path | Reference:
     """The model at `text`, or else on a hub under that name. Errors: ValueError, one sentence."""
     path = Path(text.strip()).expanduser().absolute()
-    if is_reference(text) and not os.path.exists(path) and not _candidates(path):
+    if is_reference(text) and not _is_here(path):
         return read_reference(text)
     return find_model(text)
+
+
+def _is_here(path: Path) -> bool:
+    try:
+        return path.exists() or bool(_candidates(path))
+    except PermissionError:
+        return False
 
 
 def find_model(text: str) -> Path:
@@ -65,9 +71,9 @@ def _only_model(path: Path) -> Path:
 
 
 def _candidates(path: Path) -> list[Path]:
-    if os.path.isdir(path):
+    if path.is_dir():
         return sorted(path.glob("*.gguf"))
-    if path.name and os.path.isdir(path.parent):
+    if path.name and path.parent.is_dir():
         begins = (file for file in path.parent.iterdir() if file.name.startswith(path.name))
         return sorted(file for file in begins if file.suffix == ".gguf" and file.is_file())
     return []
