@@ -24,11 +24,14 @@ _SYSTEMD = Path("/run/systemd/system")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listener:
-    """What answers at the configured port. `ours`: a gpt-api; `status`: its own word."""
+    """What answers at an address. `ours`: a gpt-api; `status`: its own word; `detail`: what was
+    chosen when it loaded its model, in sentences.
+    """
 
     address: Address
     ours: bool
     status: str = ""
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,15 +49,27 @@ def listener(settings: Settings) -> Listener | None:
     host = _EVERYWHERE.get(host, host)
     if not settings.port or not listens(host, settings.port):
         return None
-    address = Address(scheme="http", host=host, port=settings.port, path=settings.root_path)
+    path = settings.root_path
+    return ask(Address(scheme="http", host=host, port=settings.port, path=path))
+
+
+def ask(address: Address) -> Listener:
+    """What listens there; somebody does."""
     try:
         with Server(address, "", _PATIENCE_S) as server:
             reply = server.get("port", "/health", with_key=False, timeout_s=_PATIENCE_S)
     except Failure:
         return Listener(address=address, ours=False)
-    ours = reply.has_json and "default_model" in reply.body
-    status = str(reply.body.get("status", "")) if ours else ""
-    return Listener(address=address, ours=ours, status=status)
+    if not (reply.has_json and "default_model" in reply.body):
+        return Listener(address=address, ours=False)
+    states = reply.body.get("models")
+    state = states.get(reply.body["default_model"], {}) if isinstance(states, dict) else {}
+    return Listener(
+        address=address,
+        ours=True,
+        status=str(reply.body.get("status", "")),
+        detail=str(state.get("detail", "")) if isinstance(state, dict) else "",
+    )
 
 
 def unit(systemd: Path = _SYSTEMD) -> Unit | None:

@@ -18,11 +18,13 @@ def test_nobody_listens():
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "localhost"])
 def test_ours_is_recognised_by_its_own_words(host: str):
-    says = {"GET /health": Says(status=503, body=HEALTH | {"status": "loading"})}
-    with running(Scripted(says)) as server:
+    states = {HEALTH["default_model"]: {"detail": "37% loaded"}}
+    body = HEALTH | {"status": "loading", "models": states}
+    with running(Scripted({"GET /health": Says(status=503, body=body)})) as server:
         found = listener(Settings(host=host, port=server.port, allow_anonymous=True))
     assert found is not None
-    assert (found.ours, found.status, found.address.port) == (True, "loading", server.port)
+    assert (found.ours, found.status, found.detail) == (True, "loading", "37% loaded")
+    assert found.address.port == server.port
 
 
 def test_another_program_is_not_ours():

@@ -17,11 +17,14 @@ TURN_PROMPT, TURN_TOKENS = 200, 250
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
-    """`what` was measured, in words. `survey` and `worker` are None for a machine elsewhere.
-    `known_cpu_s`: processor time of the worker and of the one who measured.
+    """`what` was measured, in words, and how it was loaded, `notes`. `survey` and `worker` are None
+    for a machine elsewhere. `known_cpu_s`: processor time of the worker and of who measured.
+    `loaded`: for this; else the survey's placement is that of a second copy, and none that is.
     """
 
     what: str
+    notes: tuple[str, ...]
+    loaded: bool
     speeds: Speeds
     survey: Survey | None
     worker: Process | None
@@ -55,7 +58,10 @@ def facts_of(observed: Observed) -> Facts:
     )
     if observed.survey is None:
         return known
-    return _with_machine(_with_model(known, observed.survey), observed, observed.survey)
+    # Where the model of a running server lies, with a card here, is not known.
+    if observed.loaded or not observed.survey.cards:
+        known = _with_model(known, observed.survey)
+    return _with_machine(known, observed, observed.survey)
 
 
 def _with_model(known: Facts, survey: Survey) -> Facts:
@@ -127,12 +133,10 @@ def turn_s(facts: Facts) -> float:
 
 def _head(found: Outcome) -> Iterator[str]:
     yield found.observed.what
-    if found.observed.survey is None:
-        return
-    machine, facts = found.observed.machine, found.facts
-    yield f"{machine.processor}, {facts.threads} threads on {facts.granted_cpus} processors"
-    if found.observed.survey.model:
-        yield from found.observed.survey.model.notes
+    if found.observed.survey is not None:
+        machine, facts = found.observed.machine, found.facts
+        yield f"{machine.processor}, {facts.threads} threads on {facts.granted_cpus} processors"
+    yield from found.observed.notes
 
 
 def _speeds(found: Outcome) -> Iterator[str]:

@@ -16,7 +16,7 @@ from server.doctor import engine, room
 from server.machine import Machine, Process, processes
 from server.running import Listener
 from server.settings import Settings
-from server.settings_load import load
+from server.settings_load import find, load
 from server.settings_machine import granted_cpus
 from server.settings_slices import model_options
 from server.surveying import SurveyFailed
@@ -50,9 +50,10 @@ async def run(wanted: Wanted, say: Callable[[str], None]) -> Outcome:
     survey = _survey(settings)
     _refuse_what_does_not_fit(survey)
     say(f"loading {settings.model_file}")
-    plan = _plan(wanted, settings)
+    notes = survey.model.notes if survey.model else ()
     what = f"{settings.model_file.name}, loaded for this"
-    return await _measured(LoadedHere(settings, say), plan, _Place(what, settings, survey), say)
+    place = _Place(what, settings, survey, notes, loaded=True)
+    return await _measured(LoadedHere(settings, say), _plan(wanted, settings), place, say)
 
 
 async def _there(wanted: Wanted, address: Address, say: Callable[[str], None]) -> Outcome:
@@ -62,12 +63,13 @@ async def _there(wanted: Wanted, address: Address, say: Callable[[str], None]) -
     except ValueError as error:
         raise Failure(SUBJECT, str(error)) from None
     here = address.reach == "machine"
-    settings = load(wanted.flags) if here else Settings()
+    settings = load(wanted.flags) if here else find(wanted.flags).settings
     survey = _survey_if_here(settings) if here else None
     say(f"measuring the server at {address.root}, whoever else asks it")
+    detail = running.ask(address).detail
+    place = _Place(f"the server at {address.root}", settings, survey, (detail,) if detail else ())
     target = RunningServer(address, key, PATIENCE_S)
-    what = f"the server at {address.root}"
-    return await _measured(target, _plan(wanted, settings), _Place(what, settings, survey), say)
+    return await _measured(target, _plan(wanted, settings, one_key=True), place, say)
 
 
 def _address(text: str) -> Address:
@@ -77,21 +79,27 @@ def _address(text: str) -> Address:
         raise Failure(SUBJECT, str(error)) from None
 
 
-def _plan(wanted: Wanted, settings: Settings) -> Plan:
+def _plan(wanted: Wanted, settings: Settings, *, one_key: bool = False) -> Plan:
+    """`one_key`: all is asked with one, which may not have all places."""
+    places = settings.n_parallel_per_key if one_key else None
     return Plan(
         seconds=wanted.seconds / MEASUREMENTS,
-        streams=settings.n_parallel,
+        streams=min(settings.n_parallel, places or settings.n_parallel),
         context_length=settings.context_length,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """`survey` is None for a machine elsewhere."""
+    """`survey` is None for a machine elsewhere; `notes`: how the model was loaded; `loaded`: it was
+    so for this.
+    """
 
     what: str
     settings: Settings
     survey: Survey | None
+    notes: tuple[str, ...] = ()
+    loaded: bool = False
 
 
 async def _measured(
@@ -112,6 +120,8 @@ async def _measured(
     worked_s, worker = max(used.values(), key=lambda each: each[0], default=(0.0, None))
     observed = Observed(
         what=place.what,
+        notes=place.notes,
+        loaded=place.loaded,
         speeds=speeds,
         survey=place.survey,
         worker=worker if place.survey else None,

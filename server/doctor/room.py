@@ -42,9 +42,13 @@ def memory(
         words = facts.error.rstrip(".")
         yield failed("model", words, "download it again: gpt-api pull --force")
         return
-    yield main_memory(facts, machine.memory_bytes, survey.available_bytes, runs=runs)
-    if (on_card := _card_memory(survey)) is not None:
-        yield on_card
+    if runs and survey.cards:
+        # What would go where now is no word on what is where.
+        yield ok("memory", f"{amount(survey.available_bytes or 0)} are free beside the server")
+    else:
+        yield main_memory(facts, machine.memory_bytes, survey.available_bytes, runs=runs)
+        if (on_card := _card_memory(survey)) is not None:
+            yield on_card
     if machine.swap_bytes:
         words = f"{amount(machine.swap_bytes)} of swap: weights that land there make answers crawl"
         yield note("swap", words, "have enough memory, or set vm.swappiness=1")

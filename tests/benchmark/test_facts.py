@@ -8,7 +8,7 @@ from server.benchmark.facts import Observed, facts_of, object_of, outcome, text_
 from server.benchmark.figures import Rounds, Speeds
 from server.benchmark.limits import Facts
 from server.machine import Activity, Machine, Process
-from server.worker.survey import ModelFacts, Survey
+from server.worker.survey import Card, ModelFacts, Survey
 
 MACHINE = Machine(
     processor="Some CPU",
@@ -30,15 +30,15 @@ SPEEDS = Speeds(
         busy_s=19.0, stolen_s=1.0, throttled_s=2.0, disk_bytes=5_000_000_000, swapped_bytes=0
     ),
 )
-MODEL = ModelFacts(
-    weight_bytes=12_000_000_000, active_bytes=2_000_000_000, layers=24, notes=("On the CPU.",)
-)
+MODEL = ModelFacts(weight_bytes=12_000_000_000, active_bytes=2_000_000_000, layers=24)
 SURVEY = Survey(version="1", features=("AVX2",), gpu_build=False, model=MODEL, bandwidth=30e9)
 
 
-def observed(survey: Survey | None = SURVEY) -> Observed:
+def observed(survey: Survey | None = SURVEY, *, loaded: bool = True) -> Observed:
     return Observed(
         what="m.gguf, loaded for this",
+        notes=("On the CPU.",),
+        loaded=loaded,
         speeds=SPEEDS,
         survey=survey,
         worker=Process(resident=13_000_000_000, swapped=7, cpu_s=3.0) if survey else None,
@@ -66,6 +66,21 @@ def test_facts_of_this_machine():
 def test_facts_of_a_machine_elsewhere():
     facts = facts_of(observed(survey=None))
     assert (facts.alone_per_s, facts.threads, facts.others, facts.bandwidth) == (13.0, 0, 0.0, 0.0)
+
+
+def test_of_a_server_that_may_be_on_a_card_no_placement_is_concluded():
+    card = Survey(
+        version="1",
+        features=("AVX2",),
+        gpu_build=True,
+        cards=(Card(name="RTX", free=1),),
+        model=MODEL,
+        bandwidth=30e9,
+    )
+    facts = facts_of(observed(card, loaded=False))
+    assert (facts.layers, facts.bandwidth, facts.weight_bytes) == (0, 0.0, 0)
+    assert facts_of(observed(card)).weight_bytes == MODEL.weight_bytes
+    assert facts_of(observed(loaded=False)).weight_bytes == MODEL.weight_bytes
 
 
 def test_what_people_read():

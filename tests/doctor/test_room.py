@@ -77,6 +77,13 @@ def test_what_is_on_a_card_needs_no_main_memory():
     assert "only 12 of 24 layers" in found[1].words
 
 
+def test_beside_a_server_on_a_card_nothing_is_said_of_a_second_copy():
+    # The card is full, with the very model that would not fit any more.
+    full = Card(name="RTX", free=1 << 20)
+    (found,) = room.memory(survey(GPT_OSS, 3 * GB, full), machine(4 * GB), None, runs=True)
+    assert (found.state, found.words) == ("ok", "3.0 GB are free beside the server")
+
+
 def test_swap_and_a_broken_file_are_told():
     found = list(room.memory(survey(GPT_OSS, 15 * GB), machine(16 * GB, GB), None, runs=False))
     assert [each.subject for each in found] == ["memory", "swap"]
