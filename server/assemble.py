@@ -1,54 +1,141 @@
 """Settings to registry to engines: the one place that knows which concrete classes are used."""
 
 import time
+from collections.abc import Callable
 from datetime import date, datetime, timezone
+from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
-from server.core.ports import Engine
+from server.core.ports import Embedder, Engine
 from server.engines.embedder import LocalEmbedder
-from server.engines.local import LocalEngine, LocalOptions
+from server.engines.local import LocalEngine
 from server.engines.supervision import Obtain
+from server.engines.upstream import UpstreamEngine
+from server.formats.base import Format
 from server.formats.harmony import gpt_oss_format
+from server.formats.raw import plain_format
+from server.formats.vocabulary import Vocabulary
 from server.hub.reference import Reference
-from server.registry import GPT_OSS_ALIASES, EmbedderEntry, Entry, Registry
+from server.loading import Habits
+from server.model_facts import weight_bytes
+from server.model_source import model_source
+from server.on_demand import OnDemandEmbedder, OnDemandEngine
+from server.registry import OURS, UPSTREAM, About, EmbedderEntry, Entry, Registry
+from server.residency import Residency, Resident
 from server.settings import Settings
-from server.settings_slices import embedder_setup, generation_limits, model_options
+from server.settings_registry import Listing, LocalSource
+from server.settings_served import served
+from server.settings_slices import embedder_setup, local_options, upstream_options
+from server.settings_upstream_source import UpstreamSource
+from server.worker.runtime.memory import available_bytes
+
+MakeFormat: TypeAlias = Callable[[Vocabulary], Format]
 
 
 def registry(settings: Settings) -> Registry:
     """The served models, not yet loaded."""
-    now = int(time.time())
-    entry = Entry(
-        name=settings.model_name,
-        engine=_local(settings),
-        created=now,
-        aliases=GPT_OSS_ALIASES,
+    models = served(settings)
+    workshop = Workshop(settings)
+    entries = [
+        workshop.entry(listing, resident=listing.name in models.resident)
+        for listing in models.listings
+    ]
+    return Registry(entries, models.default, forgiving=settings.unknown_model == "default")
+
+
+class Workshop:
+    """Makes entries of listings, also of those that come while the server runs. All of them share
+    the machine's memory.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        available = partial(available_bytes, mapped=True)
+        self._residency = Residency(available, settings.loaded_limit)
+
+    def entry(self, listing: Listing, *, resident: bool = False) -> Entry | EmbedderEntry:
+        """A model, not yet loaded; one that is not `resident` comes and goes."""
+        created = int(time.time())
+        about = _about(self._settings, listing)
+        if listing.embeddings:
+            return EmbedderEntry(
+                name=listing.name,
+                engine=self._embedder(listing, resident),
+                created=created,
+                aliases=listing.aliases,
+                about=about,
+            )
+        source = listing.origin
+        upstream = source if isinstance(source, UpstreamSource) else None
+        return Entry(
+            name=listing.name,
+            engine=self._far(listing, upstream) if upstream else self._engine(listing, resident),
+            created=created,
+            aliases=listing.aliases,
+            chat=listing.chat,
+            vision=upstream is not None and upstream.vision,
+            owner=UPSTREAM if upstream else OURS,
+            about=about,
+        )
+
+    def _far(self, listing: Listing, source: UpstreamSource) -> Engine:
+        return UpstreamEngine(upstream_options(self._settings, listing, source))
+
+    def _engine(self, listing: Listing, resident: bool) -> Engine:
+        options = local_options(self._settings, listing, resident=resident)
+        make = partial(LocalEngine, make_format=_format(listing))
+        obtain = _obtain(self._settings, listing.local_model)
+        if not resident:
+            source = model_source(options, make, obtain)
+            return OnDemandEngine(listing.name, source, self._residency, self._habits(listing))
+        engine = make(options, obtain=obtain)
+        self._residency.settle(Resident(engine, partial(_size, listing.local_model)))
+        return engine
+
+    def _embedder(self, listing: Listing, resident: bool) -> Embedder:
+        setup = embedder_setup(self._settings, listing)
+        obtain = _obtain(self._settings, listing.local_model)
+        if not resident:
+            source = model_source(setup, LocalEmbedder, obtain)
+            return OnDemandEmbedder(listing.name, source, self._residency, self._habits(listing))
+        embedder = LocalEmbedder(setup, obtain)
+        self._residency.settle(Resident(embedder, partial(_size, listing.local_model)))
+        return embedder
+
+    def _habits(self, listing: Listing) -> Habits:
+        keep_alive_s = listing.keep_alive_s
+        if keep_alive_s is None:
+            keep_alive_s = self._settings.model_keep_alive.value
+        return Habits(keep_alive_s=keep_alive_s, wait_s=self._settings.model_load_seconds)
+
+
+def _format(listing: Listing) -> MakeFormat:
+    """How the model of a listing reads and writes."""
+    if listing.chat:
+        return lambda vocabulary: gpt_oss_format(vocabulary, _today)
+    return plain_format
+
+
+def _about(settings: Settings, listing: Listing) -> About:
+    source = listing.origin
+    model = source.model if isinstance(source, LocalSource) else None
+    return About(
+        description=listing.description,
+        repository=model.repo if isinstance(model, Reference) else None,
+        dtype=listing.dtype,
+        device=listing.device or settings.default_device,
     )
-    default = settings.default_model or settings.model_name
-    forgiving = settings.unknown_model == "default"
-    return Registry([entry], default, _embedder(settings, now), forgiving=forgiving)
 
 
-def _embedder(settings: Settings, now: int) -> EmbedderEntry | None:
-    setup = embedder_setup(settings)
-    if setup is None:
-        return None
-    obtain = _obtain(settings, settings.embedding_model_path)
-    return EmbedderEntry(name=setup.name, engine=LocalEmbedder(setup, obtain), created=now)
+def _size(model: Path | Reference) -> int:
+    """About what a model takes in memory, as far as that is known without looking into it."""
+    if isinstance(model, Reference):
+        return model.size or 0
+    return weight_bytes(model)
 
 
-def _local(settings: Settings) -> Engine:
-    options = LocalOptions(
-        name=settings.model_name,
-        model=model_options(settings),
-        limits=generation_limits(settings),
-        demonstration=settings.demonstration,
-    )
-    obtain = _obtain(settings, settings.model_path)
-    return LocalEngine(options, lambda vocabulary: gpt_oss_format(vocabulary, _today), obtain)
-
-
-def _obtain(settings: Settings, model: Path | Reference | None) -> Obtain | None:
+def _obtain(settings: Settings, model: Path | Reference) -> Obtain | None:
     """How to get a model that is on a hub; None for one that is here."""
     if not isinstance(model, Reference):
         return None

@@ -8,7 +8,7 @@ is imported where it is used: a worker process imports this module too and needs
 import argparse
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NoReturn
 
 from server import __version__, cli_checks
@@ -77,7 +77,7 @@ def _add_checks(commands: Any) -> None:
         "bench", help="measure how fast it answers, and what limits it", allow_abbrev=False
     )
     cli_checks.add_bench(bench)
-    _add_settings(bench)
+    _add_settings(bench, but=("base_url",))
 
 
 def _add_pull(parser: argparse.ArgumentParser) -> None:
@@ -97,14 +97,16 @@ def _add_pull(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_settings(parser: argparse.ArgumentParser) -> None:
-    """A flag for every setting; a secret has none, since every user of a machine sees flags."""
+def _add_settings(parser: argparse.ArgumentParser, but: Collection[str] = ()) -> None:
+    """A flag for every setting; a secret has none, since every user of a machine sees flags. `but`
+    are those whose names mean something else here.
+    """
     from server.settings import Settings
     from server.settings_checks import secret
 
     group = parser.add_argument_group("settings (they win over the environment and .env)")
     for name, info in Settings.model_fields.items():
-        if secret(info):
+        if secret(info) or name in but:
             continue
         names = [f"--{name.replace('_', '-')}"] + ["--model"] * (name == "model_path")
         switch: dict[str, Any] = {"nargs": "?", "const": "1"} if info.annotation is bool else {}

@@ -63,7 +63,9 @@ def ask(address: Address) -> Listener:
     if not (reply.has_json and "default_model" in reply.body):
         return Listener(address=address, ours=False)
     states = reply.body.get("models")
-    state = states.get(reply.body["default_model"], {}) if isinstance(states, dict) else {}
+    found = states if isinstance(states, dict) else {}
+    # The default may be told by an alias; the first is its model then.
+    state: object = found.get(reply.body["default_model"]) or next(iter(found.values()), {})
     return Listener(
         address=address,
         ours=True,

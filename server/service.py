@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from urllib.parse import urlsplit
 
 import uvicorn
 
@@ -22,6 +23,10 @@ from server.notify import Systemd
 from server.serving import LAST_WORDS_S, DrainingServer
 from server.settings import Settings
 from server.settings_checks import loopback
+from server.settings_model_file import bundled_model
+from server.settings_registry import ModelOrigin
+from server.settings_served import served
+from server.settings_upstream_source import UpstreamSource
 
 # Clients keep idle connections for 5 s or more, nginx for 60 s; one that the server closes at that
 # very moment is a failed request to them. With more patience than theirs it never closes first.
@@ -137,6 +142,9 @@ def _why(error: OSError, host: str, port: int, variable: str) -> str:
     if error.errno == errno.EADDRINUSE:
         way_out = f"stop what listens there, or set another {variable}"
         return f"{variable}: {port} is in use on {host}; {way_out}"
+    if error.errno == errno.EPERM:
+        way_out = "see SocketBindAllow in systemctl cat gpt-api"
+        return f"{variable}: systemd does not let this service listen on {port}; {way_out}"
     if error.errno == errno.EACCES:
         return f"{variable}: {port} needs rights that this user lacks; set a {variable} above 1023"
     reason = error.strerror or str(error)
@@ -152,14 +160,23 @@ def _authority(host: str, port: int) -> str:
 
 
 def _model(settings: Settings) -> str:
-    if settings.demonstration:
-        return (
-            f"{settings.model_name}: the bundled demonstration model, which knows nothing;"
-            " set MODEL_PATH to a real one"
-        )
-    if isinstance(settings.model_path, Reference):
-        return f"{settings.model_name}: {settings.model_path}, in {settings.download_folder}"
-    return f"{settings.model_name}: {settings.model_file}"
+    models = served(settings)
+    default = models.default_listing
+    assert default is not None
+    others = [each.name for each in models.listings if each is not default]
+    more = f"; also {', '.join(others)}" if others else ""
+    return f"{default.name}: {_place(settings, default.origin)}{more}"
+
+
+def _place(settings: Settings, origin: ModelOrigin) -> str:
+    if isinstance(origin, UpstreamSource):
+        return f"answered by {urlsplit(origin.base_url).netloc}"
+    model = origin.model
+    if isinstance(model, Reference):
+        return f"{model}, in {settings.download_folder}"
+    if model == bundled_model():
+        return "the bundled demonstration model, which knows nothing; set MODEL_PATH to a real one"
+    return str(model)
 
 
 def _keys(settings: Settings) -> str:

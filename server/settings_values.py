@@ -16,8 +16,10 @@ from pydantic import BeforeValidator, Field, SecretStr
 from server.api.forwarded import Network
 from server.auth.key_text import read_table
 from server.auth.keys import KeyTable
+from server.core.durations import read_duration
 from server.hub.reference import Reference
 from server.settings_model_file import find_or_name
+from server.settings_registry import RegistryFile, read_registry
 
 # What ModelOptions.gpu_layers means by them.
 GPU_LAYERS = {"auto": -2, "all": -1, "-1": -1}
@@ -125,6 +127,39 @@ def read_origins(text: str) -> Origins:
 
 
 @dataclass(frozen=True, slots=True)
+class NameList:
+    """Names of models."""
+
+    names: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return ",".join(self.names)
+
+
+def read_names(text: str) -> NameList:
+    return NameList(tuple(name for name in map(str.strip, text.split(",")) if name))
+
+
+@dataclass(frozen=True, slots=True)
+class Seconds:
+    """A duration; negative: for ever."""
+
+    value: float
+
+    def __str__(self) -> str:
+        return f"{self.value:g}"
+
+
+def read_seconds(text: str) -> Seconds:
+    try:
+        return Seconds(read_duration(text.strip()))
+    except ValueError:
+        raise ValueError(
+            f'"{text[:100]}" is not a duration; write seconds, or 5m, or -1 for ever'
+        ) from None
+
+
+@dataclass(frozen=True, slots=True)
 class Proxies:
     """Addresses, as networks of one, and networks."""
 
@@ -195,6 +230,10 @@ def _lower(text: str) -> str:
 
 
 ModelSource: TypeAlias = Annotated[Path | Reference, _from_text(find_or_name)]
+RegistrySource: TypeAlias = Annotated[RegistryFile, _from_text(read_registry)]
+Names: TypeAlias = Annotated[NameList, _from_text(read_names)]
+Duration: TypeAlias = Annotated[Seconds, _from_text(read_seconds)]
+Device: TypeAlias = Annotated[Literal["auto", "cpu", "cuda", "mps"], _from_text(_lower)]
 ModelsFolder: TypeAlias = Annotated[Path, _from_text(read_models_folder)]
 Token: TypeAlias = Annotated[SecretStr, _from_text(read_token)]
 Keys: TypeAlias = Annotated[KeyTable, _from_text(read_table)]

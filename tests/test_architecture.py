@@ -46,6 +46,10 @@ PARTS = {
     "dialects": _part("core", "pydantic pydantic_core msgspec"),
     "auth": _part("core"),
     "registry": _part("core"),
+    "residency": _part("core"),
+    "loading": _part("core"),
+    "on_demand": _part("core residency loading"),
+    "gguf_head": _part(),
     "hub": _part("core", "huggingface_hub httpx2 msgspec"),
     "response_store": _part(),
     "api": _part(
@@ -75,6 +79,8 @@ TOP = frozenset(
         "life",
         "listeners",
         "main",
+        "model_facts",
+        "model_source",
         "notify",
         "presence",
         "pull",
@@ -83,13 +89,20 @@ TOP = frozenset(
         "serving",
         "settings",
         "settings_checks",
+        "settings_checks_models",
         "settings_embedding",
         "settings_load",
         "settings_machine",
         "settings_model",
         "settings_model_file",
+        "settings_registry",
+        "settings_responses",
+        "settings_served",
+        "settings_several",
         "settings_slices",
         "settings_table",
+        "settings_upstream",
+        "settings_upstream_source",
         "settings_values",
         "supply",
         "surveying",
@@ -100,10 +113,12 @@ TOP_PACKAGES = frozenset(
         "annotated_types",
         "fastapi",
         "httpx2",
+        "msgspec",
         "pydantic",
         "pydantic_core",
         "pydantic_settings",
         "uvicorn",
+        "yaml",
     }
 )
 
@@ -115,9 +130,10 @@ RESERVED = {
     "hmac": {"auth"},
     "argparse": {"cli", "cli_checks", "worker.main"},
 }
-# Who may look at the environment: the settings; the log and notify, for what systemd says; the
-# engines, to hand it on to the processes that they start.
-ENVIRONMENT_READERS = {"settings_load", "logs", "notify", "engines"}
+# Who may look at the environment: the settings, also for keys that a list names by their variable;
+# the log and notify, for what systemd says; the engines, to hand it on to the processes that they
+# start.
+ENVIRONMENT_READERS = {"settings_load", "settings_upstream_source", "logs", "notify", "engines"}
 PRINTERS = {"cli", "cli_checks"}
 
 

@@ -44,7 +44,7 @@ def test_example_of_settings_is_good(tmp_path: Path, monkeypatch: pytest.MonkeyP
     findings = find()
     assert set(findings.texts) == set(Settings.model_fields)
     # These name files of somebody else's machine.
-    files = {"MODEL_PATH", "EMBEDDING_MODEL_PATH", "API_KEYS_FILE"}
+    files = {"MODEL_PATH", "EMBEDDING_MODEL_PATH", "MODEL_REGISTRY_PATH", "API_KEYS_FILE"}
     assert {each.variable for each in findings.problems} == files
     assert len(findings.settings.api_keys) == 1
 

@@ -15,13 +15,15 @@ from server.response_store import StoreLimits
 class ApiOptions:
     """Limits and habits; `None` means no limit. Satisfies `dialects.base.Rules`.
 
-    A stream that is silent for `ping_seconds` gets a comment, never with 0. `drain_seconds`: how
-    long streams may go on after the server was told to stop.
+    A stream that is silent for `ping_seconds` gets a comment, and a whole reply that takes longer
+    than `plain_ping_seconds` is begun with spaces; never with 0. `drain_seconds`: how long streams
+    may go on after the server was told to stop.
     """
 
     version: str
     max_body_bytes: int = 32 * 1024 * 1024
     ping_seconds: float = 15.0
+    plain_ping_seconds: float = 0.0
     drain_seconds: float = 30.0
 
     effort_default: Effort = "medium"
@@ -31,6 +33,7 @@ class ApiOptions:
     strict_params: bool = False
     reasoning_alias: bool = True
     completions_as_chat: bool = False
+    ollama_truncate: bool = True
 
     # The word of a service that can answer, and the pages of other origins that may ask it.
     health_text: HealthText = "ok"

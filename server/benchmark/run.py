@@ -5,6 +5,9 @@ counters. Prints nothing.
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+
+from msgspec.structs import replace
 
 from server import running, surveying
 from server.benchmark.facts import Observed, Outcome, outcome
@@ -12,15 +15,18 @@ from server.benchmark.scenarios import Plan, measure
 from server.benchmark.targets import LoadedHere, RunningServer, Target
 from server.check_client.address import Address, read_address
 from server.check_client.key_field import read_key
-from server.doctor import engine, room
+from server.doctor import engine, model, room
 from server.machine import Machine, Process, processes
 from server.running import Listener
 from server.settings import Settings
 from server.settings_load import find, load
 from server.settings_machine import granted_cpus
-from server.settings_slices import model_options
+from server.settings_registry import Listing, LocalSource
+from server.settings_served import served
+from server.settings_slices import local_options, model_options
 from server.surveying import SurveyFailed
 from server.verdicts import Failure
+from server.worker.messages import ModelOptions
 from server.worker.survey import Survey, SurveyRequest
 
 SUBJECT = "bench"
@@ -47,13 +53,15 @@ async def run(wanted: Wanted, say: Callable[[str], None]) -> Outcome:
     settings = load(wanted.flags)
     if (found := _what_runs(settings)) is not None:
         return await _there(wanted, found.address, say)
-    survey = _survey(settings)
+    listing = _listing(settings)
+    options = _options(settings, listing)
+    survey = _survey(options)
     _refuse_what_does_not_fit(survey)
-    say(f"loading {settings.model_file}")
+    say(f"loading {options.path}")
     notes = survey.model.notes if survey.model else ()
-    what = f"{settings.model_file.name}, loaded for this"
-    place = _Place(what, settings, survey, notes, loaded=True)
-    return await _measured(LoadedHere(settings, say), _plan(wanted, settings), place, say)
+    place = _Place(f"{Path(options.path).name}, loaded for this", survey, notes, loaded=True)
+    plan = _plan(wanted, options)
+    return await _measured(LoadedHere(settings, listing, say), plan, place, say)
 
 
 async def _there(wanted: Wanted, address: Address, say: Callable[[str], None]) -> Outcome:
@@ -64,12 +72,14 @@ async def _there(wanted: Wanted, address: Address, say: Callable[[str], None]) -
         raise Failure(SUBJECT, str(error)) from None
     here = address.reach == "machine"
     settings = load(wanted.flags) if here else find(wanted.flags).settings
-    survey = _survey_if_here(settings) if here else None
+    survey, options = _guess(settings) if here else (None, None)
     say(f"measuring the server at {address.root}, whoever else asks it")
     detail = running.ask(address).detail
-    place = _Place(f"the server at {address.root}", settings, survey, (detail,) if detail else ())
-    target = RunningServer(address, key, PATIENCE_S)
-    return await _measured(target, _plan(wanted, settings, one_key=True), place, say)
+    place = _Place(f"the server at {address.root}", survey, (detail,) if detail else ())
+    # All is asked with one key, which may not have all places.
+    places = settings.n_parallel_per_key or settings.n_parallel
+    plan = _plan(wanted, options or model_options(settings), places)
+    return await _measured(RunningServer(address, key, PATIENCE_S), plan, place, say)
 
 
 def _address(text: str) -> Address:
@@ -79,13 +89,12 @@ def _address(text: str) -> Address:
         raise Failure(SUBJECT, str(error)) from None
 
 
-def _plan(wanted: Wanted, settings: Settings, *, one_key: bool = False) -> Plan:
-    """`one_key`: all is asked with one, which may not have all places."""
-    places = settings.n_parallel_per_key if one_key else None
+def _plan(wanted: Wanted, options: ModelOptions, places: int | None = None) -> Plan:
     return Plan(
         seconds=wanted.seconds / MEASUREMENTS,
-        streams=min(settings.n_parallel, places or settings.n_parallel),
-        context_length=settings.context_length,
+        streams=min(options.slots, places or options.slots),
+        context_length=options.context_length,
+        threads=options.threads,
     )
 
 
@@ -96,7 +105,6 @@ class _Place:
     """
 
     what: str
-    settings: Settings
     survey: Survey | None
     notes: tuple[str, ...] = ()
     loaded: bool = False
@@ -126,7 +134,7 @@ async def _measured(
         survey=place.survey,
         worker=worker if place.survey else None,
         known_cpu_s=worked_s + own_s,
-        threads=place.settings.n_threads or granted_cpus(),
+        threads=plan.threads,
         granted_cpus=granted_cpus(),
         machine=Machine.look(),
     )
@@ -158,19 +166,38 @@ def _what_runs(settings: Settings) -> Listener | None:
     return None
 
 
-def _survey_if_here(settings: Settings) -> Survey | None:
-    """None where another model than the configured one must be what the server has."""
-    return _survey(settings) if os.path.isfile(settings.model_file) else None
+def _listing(settings: Settings) -> Listing:
+    """The model that answers by default. Errors: Failure where that is not computed here."""
+    listing = served(settings).default_listing
+    if listing is None or not isinstance(listing.origin, LocalSource):
+        words = "the default model is that of another server"
+        raise Failure(SUBJECT, words, "name one of this machine: --default-model, or --model")
+    return listing
 
 
-def _survey(settings: Settings) -> Survey:
-    if not os.path.isfile(settings.model_file):
-        words = f"the model is not at {settings.model_file} yet"
-        raise Failure(SUBJECT, words, "gpt-api pull fetches it")
-    threads = settings.n_threads or granted_cpus()
-    request = SurveyRequest(model=model_options(settings), bandwidth_threads=threads)
+def _options(settings: Settings, listing: Listing) -> ModelOptions:
+    """How it would be loaded. Errors: Failure where its file is not here."""
+    options = local_options(settings, listing, resident=True).model
+    assert isinstance(options, ModelOptions)
+    file = model.file_of(settings, listing)
+    if file is None:
+        words = f"{listing.local_model} is not in {Path(options.path).parent} yet"
+        raise Failure(SUBJECT, words, f"gpt-api pull {listing.local_model} fetches it")
+    return replace(options, path=str(file))
+
+
+def _guess(settings: Settings) -> tuple[Survey | None, ModelOptions | None]:
+    """What the server on this machine has, if it is the configured model."""
     try:
-        return surveying.look(request)
+        options = _options(settings, _listing(settings))
+    except Failure:
+        return None, None
+    return _survey(options), options
+
+
+def _survey(options: ModelOptions) -> Survey:
+    try:
+        return surveying.look(SurveyRequest(model=options, bandwidth_threads=options.threads))
     except SurveyFailed as error:
         raise Failure(
             SUBJECT, f"llama-cpp-python does not run here ({error})", engine.BUILD_HERE

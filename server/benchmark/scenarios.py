@@ -27,11 +27,14 @@ LEAST_ROUNDS, MOST_ROUNDS = 2, 7
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """`seconds` for each of the three measurements, about; `streams` answers at once."""
+    """`seconds` for each of the three measurements, about; `streams` answers at once. `threads`:
+    what computes.
+    """
 
     seconds: float
     streams: int
     context_length: int
+    threads: int
 
 
 class Prompts:

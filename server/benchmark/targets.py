@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import httpx2
 
-from server.assemble import registry
+from server.assemble import Workshop
 from server.benchmark.figures import Reading
 from server.check_client.address import Address
 from server.check_client.refusals import refusal
@@ -22,7 +22,9 @@ from server.core.errors import ServerError
 from server.core.events import Finished, PartDelta
 from server.core.messages import RawPrompt
 from server.core.request import GenerationRequest, Sampling
+from server.registry import Entry
 from server.settings import Settings
+from server.settings_registry import Listing
 from server.settings_values import Size
 from server.verdicts import Failure
 
@@ -55,10 +57,11 @@ class LoadedHere:
     that is.
     """
 
-    def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
+    def __init__(self, settings: Settings, listing: Listing, say: Callable[[str], None]) -> None:
         nothing = {"prefix_cache_ram": Size(0), "prefix_cache_disk": Size(0)}
-        alone = {"embedding_model_path": None}
-        self._engine = registry(settings.model_copy(update=nothing | alone)).default().engine
+        entry = Workshop(settings.model_copy(update=nothing)).entry(listing, resident=True)
+        assert isinstance(entry, Entry)
+        self._engine = entry.engine
         self._say = say
 
     async def __aenter__(self) -> "LoadedHere":

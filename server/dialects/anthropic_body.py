@@ -40,7 +40,7 @@ REFUSED: Mapping[str, str] = {
 
 
 class PictureSource(Wire):
-    type: str
+    type: str | None = None
     media_type: str | None = None
     data: str | None = None
     url: str | None = None
@@ -58,7 +58,7 @@ class MessageBlock(Wire):
     tool_use_id: str | None = None
     content: str | Array[MessageBlock] | None = None
     is_error: Flag | None = None
-    source: PictureSource | dict[str, Any] | None = Field(
+    source: PictureSource | None = Field(
         default=None, description="of an `image`, for a model that sees"
     )
 

@@ -24,17 +24,15 @@ WORDS: Mapping[ErrorKind, str] = {
     "not_implemented": "api_error",
     "timeout": "timeout_error",
 }
-# How Anthropic itself begins, and what some clients look for.
-_BEGINNINGS: Mapping[ErrorKind, str] = {
-    "context_too_long": "prompt is too long: ",
-    "model_not_found": "model: ",
-}
 STATUS: Mapping[ErrorKind, int] = {"busy": 529, "loading": 529}
 
 
 def error_object(error: ServerError, request_id: str) -> dict[str, Any]:
     """`{type: error, error: {type, message}, request_id}`."""
-    message = f"{_BEGINNINGS.get(error.kind, '')}{error.message}"
+    message = error.message
+    if error.kind == "model_not_found":
+        # How Anthropic itself begins, and what some clients look for.
+        message = f"model: {message}"
     return {
         "type": "error",
         "error": {"type": WORDS[error.kind], "message": message},

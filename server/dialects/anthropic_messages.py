@@ -18,7 +18,7 @@ from server.core.messages import (
     ToolResult,
     UserMessage,
 )
-from server.dialects.anthropic_body import CountBody, MessageBlock, MessageTurn, PictureSource
+from server.dialects.anthropic_body import CountBody, MessageBlock, MessageTurn
 from server.dialects.arguments import arguments_text
 from server.dialects.openai_chat_messages import check_function_name
 from server.dialects.openai_errors import invalid_value, missing
@@ -132,9 +132,8 @@ def _text(content: Blocks, path: str) -> str:
 
 
 def _picture(block: MessageBlock, path: str) -> Image:
-    source, at = block.source, f"{path}.source"
-    if not isinstance(source, PictureSource):
-        raise missing(at)
+    at = f"{path}.source"
+    source = _given(block.source, at)
     match source.type:
         case "url":
             return picture(_given(source.url, f"{at}.url"), None, path, f"{at}.url")

@@ -10,9 +10,7 @@ from server.core.errors import ServerError
 from server.dialects.openai_chat_body import HUGE, Array, Flag, Whole, Wire
 
 # Fields that change nothing in the text of an answer: taken and not used.
-IGNORED = frozenset(
-    {"height", "insecure", "name", "shift", "steps", "truncate", "verbose", "width"}
-)
+IGNORED = frozenset({"height", "insecure", "name", "shift", "steps", "verbose", "width"})
 
 
 class OllamaFunctionCall(Wire):
@@ -59,6 +57,9 @@ class OllamaAnswerBody(OllamaBody):
     """What a chat and a generate request have in common."""
 
     stream: Flag | None = None
+    truncate: Flag | None = Field(
+        default=None, description="where false, a conversation that is too long is refused"
+    )
     format: Any = None
     think: Any = None
     logprobs: Flag | None = None

@@ -162,12 +162,12 @@ def _text(content: Content, path: str) -> str | None:
 
 
 def _picture(part: ContentPart, path: str) -> Image:
-    given = part.image_url
-    if given is None:
-        raise missing(f"{path}.image_url")
+    given, at = part.image_url, f"{path}.image_url"
     if isinstance(given, str):
-        return picture(given, None, path, f"{path}.image_url")
-    return picture(given.url, given.detail, path, f"{path}.image_url.url")
+        return picture(given, None, path, at)
+    if given is None or given.url is None:
+        raise missing(f"{at}.url")
+    return picture(given.url, given.detail, path, f"{at}.url")
 
 
 def _part_text(part: ContentPart, path: str) -> str:

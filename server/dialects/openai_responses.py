@@ -56,6 +56,7 @@ def to_call(body: ResponsesBody, asked: Asked, rules: Rules, memory: Memory) -> 
         prompt=_conversation(body, memory, vision=asked.vision),
         effort=effort,
         max_tokens=_max_tokens(body, rules),
+        truncate=body.truncation == "auto",
         reasoning_budget=budget,
         output=_output(body.text.format if body.text else None),
         sampling=_sampling(body),
@@ -186,6 +187,6 @@ def _echo(body: ResponsesBody, asked: Asked, effort: Effort, *, stored: bool) ->
         "tools": [{"strict": False} | tool for tool in given.get("tools") or ()],
         "top_logprobs": body.top_logprobs or 0,
         "top_p": body.top_p,
-        "truncation": "disabled",
+        "truncation": body.truncation or "disabled",
         "user": body.user,
     }

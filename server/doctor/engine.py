@@ -60,8 +60,8 @@ def unused(features: tuple[str, ...], machine: Machine) -> list[str]:
 def cards(settings: Settings, survey: Survey, machine: Machine) -> Verdict:
     names = ", ".join(f"{card.name} ({card.free / 1e9:.1f} GB free)" for card in survey.cards)
     there = machine.nvidia_driver or shutil.which("nvidia-smi") is not None
-    if survey.cards and settings.n_gpu_layers == 0:
-        return note("GPU", f"{names} is not used: N_GPU_LAYERS is 0", "set N_GPU_LAYERS=auto")
+    if survey.cards and settings.gpu_layers == 0:
+        return note("GPU", f"{names} is not used, as configured", "set N_GPU_LAYERS=auto")
     if survey.cards:
         return ok("GPU", names)
     if there and not survey.gpu_build:

@@ -3,72 +3,75 @@
 What is good and what is not is decided in the modules beside this one.
 """
 
-import os
 import platform
 import sys
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+
+from msgspec.structs import replace
 
 from server import running, surveying
-from server.doctor import access, engine, model, rights, room
-from server.hub.folder import Folder
-from server.hub.reference import Reference
+from server.doctor import access, engine, model, room
 from server.machine import Machine
 from server.settings import Settings
 from server.settings_load import Findings, find
-from server.settings_slices import model_options
+from server.settings_registry import Listing, LocalSource
+from server.settings_served import served
+from server.settings_slices import local_options
 from server.surveying import SurveyFailed
 from server.verdicts import Verdict, failed, note, ok
+from server.worker.messages import ModelOptions
 from server.worker.survey import Survey, SurveyRequest
 
 OLDEST_PYTHON = (3, 10)
+MODEL_SETTINGS = frozenset({"MODEL_PATH", "MODEL_REGISTRY_PATH", "GPT_API_ENV_FILE"})
 KEY_SETTINGS = frozenset({"API_KEYS", "API_KEYS_FILE", "GPT_API_ENV_FILE"})
 
 
 def examine(flags: Mapping[str, str], *, verify: bool) -> Iterator[Verdict]:
-    """`flags`: settings by field, as of `serve`. `verify`: read the whole model file, to compare
-    its checksum.
+    """`flags`: settings by field, as of `serve`. `verify`: read the whole model files, to compare
+    their checksums.
     """
     findings = find(flags)
     settings = findings.settings
     yield python()
-    unit = running.unit()
-    if unit is not None and os.geteuid() != 0:
-        words = "there is a service here, whose settings and files this user may not see"
-        yield note("doctor", words, "sudo gpt-api doctor")
     yield from of_settings(findings)
     machine = Machine.look()
     yield engine.processor(machine)
     # Of what was written wrongly nothing is known, and the default would be something else.
     bad = {problem.variable for problem in findings.problems}
-    file = None if "MODEL_PATH" in bad else _model_file(settings)
-    found = _survey(settings, file)
+    listings = [] if bad & MODEL_SETTINGS else local_listings(settings)
+    found = _survey(settings, listings)
     if isinstance(found, Verdict):
         yield found
     else:
         yield engine.build(found, machine)
         yield engine.cards(settings, found, machine)
-    if "MODEL_PATH" not in bad:
-        yield model.whole(settings, file, verify=verify)
+    for listing in listings:
+        yield model.whole(settings, listing, model.file_of(settings, listing), verify=verify)
     survey = found if isinstance(found, Survey) else None
     listener = running.listener(settings)
-    yield from _room(settings, survey, machine, runs=listener is not None and listener.ours)
-    yield from room.disk(settings, here=file is not None)
+    runs = listener is not None and listener.ours
+    yield from _room(survey, listings, machine, runs=runs)
+    yield from room.disk(settings, model.missing(settings, listings))
     if not bad & KEY_SETTINGS:
         yield from access.keys(settings)
-    account = rights.account(running.SERVICE) if unit and os.geteuid() == 0 else None
-    if account is not None:
-        yield from rights.readable(account, rights.paths(settings, file))
     yield access.port(settings, listener)
-    if unit is not None:
+    if (unit := running.unit()) is not None:
         yield access.service(unit)
 
 
+def local_listings(settings: Settings) -> list[Listing]:
+    """The models that are computed here, that which answers by default first."""
+    models = served(settings)
+    here = [each for each in models.listings if isinstance(each.origin, LocalSource)]
+    return sorted(here, key=lambda each: each is not models.default_listing)
+
+
 def _room(
-    settings: Settings, survey: Survey | None, machine: Machine, *, runs: bool
+    survey: Survey | None, listings: Sequence[Listing], machine: Machine, *, runs: bool
 ) -> Iterator[Verdict]:
-    if survey is not None:
-        yield from room.memory(survey, machine, settings.model_path, runs=runs)
+    if survey is not None and listings:
+        yield from room.memory(survey, machine, listings[0].local_model, runs=runs)
     yield room.known(machine, survey)
 
 
@@ -94,19 +97,15 @@ def of_settings(findings: Findings) -> Iterator[Verdict]:
         )
 
 
-def _model_file(settings: Settings) -> Path | None:
-    """The file that would be loaded, if it is here."""
+def _survey(settings: Settings, listings: Sequence[Listing]) -> Survey | Verdict:
+    """The engine, and the first of the models if it writes and is here."""
+    options = None
+    file = model.file_of(settings, listings[0]) if listings else None
+    if file is not None and not listings[0].embeddings:
+        asked = local_options(settings, listings[0], resident=True).model
+        assert isinstance(asked, ModelOptions)
+        options = replace(asked, path=str(file))
     try:
-        if isinstance(settings.model_path, Reference):
-            return Folder(settings.download_folder).find(settings.model_path)
-        return settings.model_file
-    except (FileNotFoundError, PermissionError):
-        return None
-
-
-def _survey(settings: Settings, file: Path | None) -> Survey | Verdict:
-    chosen = settings.model_copy(update={"model_path": file}) if file else settings
-    try:
-        return surveying.look(SurveyRequest(model=model_options(chosen) if file else None))
+        return surveying.look(SurveyRequest(model=options))
     except SurveyFailed as error:
         return engine.broken(str(error))

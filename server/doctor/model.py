@@ -1,36 +1,61 @@
 """Whether the model's file is here, is a GGUF, and is whole."""
 
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
+from server.hub.folder import Folder
 from server.hub.parts import part_names
+from server.hub.progress import amount
 from server.hub.reference import CATALOGUE, Reference
 from server.settings import Settings
+from server.settings_model_file import bundled_model
+from server.settings_registry import Listing
 from server.verdicts import Verdict, failed, note, ok
 
 MAGIC = b"GGUF"
 CHUNK_BYTES = 1 << 22
 
 
-def whole(settings: Settings, file: Path | None, *, verify: bool) -> Verdict:
+def file_of(settings: Settings, listing: Listing) -> Path | None:
+    """Its first file, if it is here and this user may know that."""
+    wanted = listing.local_model
+    try:
+        if isinstance(wanted, Reference):
+            return Folder(settings.download_folder).find(wanted)
+        return wanted if wanted.is_file() else None
+    except PermissionError:
+        return None
+
+
+def missing(settings: Settings, listings: Sequence[Listing]) -> int:
+    """Bytes that are still to be downloaded, as far as they are known."""
+    wanted = (each.local_model for each in listings if file_of(settings, each) is None)
+    return sum(each.size or 0 for each in wanted if isinstance(each, Reference))
+
+
+def whole(settings: Settings, listing: Listing, file: Path | None, *, verify: bool) -> Verdict:
     """`file`: what was found of the model; None: nothing yet."""
-    wanted = settings.model_path
-    if file is None:
-        name = str(wanted) if isinstance(wanted, Reference) else "gpt-oss-20b"
-        words = f"{name} is not in {settings.download_folder} yet"
-        return note("model", words, f"gpt-api pull {name}, or start the server, which fetches it")
-    files = [file.with_name(name) for name in part_names(file.name)]
+    wanted = listing.local_model
+    if file is None and isinstance(wanted, Reference):
+        words = f"{wanted} is not in {settings.download_folder} yet"
+        return note("model", words, f"gpt-api pull {wanted}, or start the server, which fetches it")
+    files = (
+        [Path(str(wanted))]
+        if file is None
+        else [file.with_name(name) for name in part_names(file.name)]
+    )
     try:
         size = sum(each.stat().st_size for each in files)
         magic = {_begin(each) for each in files}
     except OSError as error:
         words = f"{error.filename} cannot be read ({error.strerror})"
         return failed("model", words, "give the server's user the right to read it")
-    if magic != {MAGIC}:
-        return failed("model", f"{file} is no GGUF file", "download it again: gpt-api pull --force")
-    words = f"{file}, {size / 1e9:.2f} GB"
-    if settings.demonstration:
-        words = f"the demonstration model, which knows nothing ({words})"
+    words = f"{listing.name}: {file}, {amount(size)}"
+    if file is None or magic != {MAGIC}:
+        return failed("model", f"{words}, is no GGUF", "download it again: gpt-api pull --force")
+    if file == bundled_model():
+        words = f"the demonstration model, which knows nothing ({file})"
         return note("model", words, "set MODEL_PATH=gpt-oss-20b")
     return _compared(words, file, size, verify=verify)
 

@@ -86,13 +86,9 @@ def known(machine: Machine, survey: Survey | None) -> Verdict:
     return ok("room", f"{has}; not for {', '.join(others)}" if others else has)
 
 
-def disk(settings: Settings, *, here: bool) -> Iterator[Verdict]:
-    """`here`: the model need not be downloaded any more."""
-    wanted = settings.model_path
-    size = wanted.size if isinstance(wanted, Reference) and not here else 0
-    if size is None:
-        size = 0
-    yield free_on("disk", settings.download_folder, size, "the model")
+def disk(settings: Settings, missing: int) -> Iterator[Verdict]:
+    """`missing`: bytes that are still to be downloaded."""
+    yield free_on("disk", settings.download_folder, missing, "models")
     if settings.prefix_cache_dir is not None and settings.prefix_cache_disk.bytes:
         needed = settings.prefix_cache_disk.bytes
         found = free_on("disk", settings.prefix_cache_dir, needed, "computed prompts")

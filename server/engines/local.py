@@ -34,10 +34,11 @@ TOKENISER_THREADS = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalOptions(SupervisionOptions):
-    """What a local engine is made of."""
+    """What a local engine is made of. One that does not `chat` may have any vocabulary."""
 
     limits: GenerationLimits
     demonstration: bool = False
+    chat: bool = True
 
 
 class LocalEngine(SupervisedBackend[Session]):
@@ -102,7 +103,8 @@ class LocalEngine(SupervisedBackend[Session]):
     def _understand(self, loaded: Loaded) -> tuple[Vocabulary, Format]:
         vocabulary = Vocabulary.from_tokens(loaded.tokens, loaded.control_ids)
         text_format = self._make_format(vocabulary)
-        if not self._options.demonstration and not vocabulary.is_o200k:
+        foreign = self._options.chat and not self._options.demonstration
+        if foreign and not vocabulary.is_o200k:
             log.warning(
                 "model %s: its vocabulary is not gpt-oss's own (o200k); if this file is meant to be"
                 " gpt-oss-20b, download it again",

@@ -5,7 +5,8 @@ never becomes text.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from server.core.errors import ServerError
@@ -17,6 +18,18 @@ from server.formats.output_grammar import output_grammar
 from server.formats.part_writer import PartWriter
 from server.formats.vocabulary import Vocabulary
 
+# How models spell the end of a text, after which they begin another.
+_ENDS = (
+    "<|endoftext|>",
+    "<|end_of_text|>",
+    "</s>",
+    "<eos>",
+    "<|return|>",
+    "<|end|>",
+    "<|call|>",
+    "<|im_end|>",
+    "<|eot_id|>",
+)
 # How models that fill in the middle spell what comes before, after, and where they are to write.
 _FILL_IN = (
     ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"),
@@ -121,6 +134,19 @@ class RawReader:
         return self._part.end()
 
 
+def plain_format(vocabulary: Vocabulary) -> RawFormat:
+    """For a model of which nothing is known but its vocabulary. Errors: ValueError where that has
+    no end of a text.
+    """
+    ends = tuple(_found(vocabulary, _ENDS))
+    if not ends:
+        raise ValueError(
+            "The model's vocabulary has no control token that ends a text, such as <|endoftext|>;"
+            " convert it again with its special tokens."
+        )
+    return RawFormat(vocabulary, ends, beginning=ends[0])
+
+
 def spelt(tokens: Sequence[int], vocabulary: Vocabulary) -> tuple[bytes, ...]:
     """The bytes of each token, of a control token its name. Errors: ServerError invalid."""
     check_ids(tokens, vocabulary, "tokens")
@@ -143,6 +169,12 @@ def _raw(request: GenerationRequest) -> RawPrompt:
     if isinstance(request.prompt, RawPrompt):
         return request.prompt
     raise TypeError("a conversation is no raw prompt")
+
+
+def _found(vocabulary: Vocabulary, spellings: Sequence[str]) -> Iterator[int]:
+    for spelling in spellings:
+        with suppress(ValueError):
+            yield vocabulary.special(spelling)
 
 
 def _fill_in(vocabulary: Vocabulary) -> tuple[int, int, int] | None:

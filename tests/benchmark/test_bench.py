@@ -112,8 +112,13 @@ async def test_an_engine_that_does_not_run_is_told(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("flags", "code", "words"),
     [
-        (("--model", "gpt-oss-20b", "--models-dir", "here"), 1, "gpt-api pull fetches it"),
+        (
+            ("--model", "gpt-oss-20b", "--models-dir", "here"),
+            1,
+            "gpt-api pull gpt-oss-20b fetches it",
+        ),
         (("--max-queue", "many"), 78, "MAX_QUEUE"),
+        (("--model-registry-path", "list.json", "--default-model", "far"), 1, "another server"),
         (("--base-url", "http://x y"), 1, "has a space in it"),
         (("--base-url", "http://127.0.0.1:1/v1", "--key", "sk-é"), 1, "which no key has"),
     ],
@@ -121,6 +126,8 @@ async def test_an_engine_that_does_not_run_is_told(monkeypatch: pytest.MonkeyPat
 def test_what_cannot_be_measured_is_one_sentence(
     flags: tuple[str, ...], code: int, words: str, environment: dict[str, str], tmp_path: Path
 ):
+    far = [{"name": "far", "upstream": {"base_url": "http://127.0.0.1:1/v1"}}]
+    (tmp_path / "list.json").write_text(json.dumps(far))
     done = run("bench", "--port", free_port(), *flags, env=environment, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (code, "")
     assert words in done.stderr.splitlines()[-1]

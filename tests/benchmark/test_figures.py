@@ -109,7 +109,7 @@ class Counting:
 
 async def test_everything_is_measured_with_prompts_of_the_right_length():
     target, said = Counting(), list[str]()
-    plan = Plan(seconds=0.0, streams=3, context_length=8192)
+    plan = Plan(seconds=0.0, streams=3, context_length=8192, threads=1)
     speeds = await measure(target, plan, said.append)
     assert said == ["warming up", "reading prompts", "one answer alone", "3 answers at once"]
     assert target.asked.count((LONG_PROMPT // 2, 1)) == 2
@@ -122,7 +122,7 @@ async def test_everything_is_measured_with_prompts_of_the_right_length():
 
 async def test_a_small_context_and_one_stream_ask_for_less():
     target = Counting()
-    plan = Plan(seconds=0.0, streams=1, context_length=256)
+    plan = Plan(seconds=0.0, streams=1, context_length=256, threads=1)
     speeds = await measure(target, plan, lambda _: None)
     assert max(words for words, _ in target.asked) * 2 <= 128
     assert speeds.together is None

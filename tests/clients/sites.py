@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.clients.other_servers import OtherServers
 from tests.clients.server_process import READY, ROOT, ServerProcess
 
 SEEDS = Path(__file__).parent / "seeds"
@@ -79,12 +80,15 @@ class Site:
 @dataclass(frozen=True, kw_only=True)
 class Sites:
     """`open`: as it comes, with a port for Ollama's clients; `keyed`: with the keys of an older
-    service's `app.py`; `tuned`: with everything set that can be.
+    service's `app.py`; `tuned`: with everything set that can be; `proxy`: without a model of its
+    own, before the `others`.
     """
 
     open: Site
     keyed: Site
     tuned: Site
+    proxy: Site
+    others: OtherServers
 
 
 TUNED = {
@@ -106,9 +110,25 @@ TUNED = {
 }
 COMPLETIONS_ONLY = "sk-completions-only"
 KEYED = {
-    "API_KEYS_FILE": str(SEEDS / "seed_1" / "api_keys.py"),
+    "API_KEYS_FILE": str(SEEDS / "seed_1/api_keys.py"),
     "API_KEYS": f'{{"{COMPLETIONS_ONLY}": {{"user": "bot", "permissions": ["completions"]}}}}',
 }
+
+
+def proxying(others: OtherServers) -> dict[str, str]:
+    """Settings of a server that is a proxy to those, and no more."""
+    return {
+        "INCLUDE_DEFAULT_MODELS": "0",
+        "BASE_URL": others.url,
+        "BASE_URL_KEY": "sk-of-the-proxy",
+        "VERCEL_MINIMAL_API_URL": f"{others.url}/api/chat",
+        "VERCEL_SESSION_PREFIX": "shop",
+        "OLLAMA_BASE_URL": others.url,
+        "OLLAMA_UPSTREAM_MODELS": "qwen3",
+        "DEFAULT_MODEL": "gpt-oss-120b",
+        "REASONING_EFFORT_DEFAULT": "high",
+        "UPSTREAM_TIMEOUT_SECONDS": "0.5",
+    }
 
 
 @contextmanager
@@ -117,7 +137,8 @@ def running(*, models: int = 1, **settings: str) -> Iterator[Site]:
     given = {"MODEL_PATH": "", "N_THREADS": "1", "REASONING_BUDGET": "128", **settings}
     process = ServerProcess("--ollama-port", "0", **given)
     try:
-        process.wait_until_ready()
+        process.wait_until_listening()
+        process.wait_for(_OLLAMA)
         while sum(bool(READY.search(line)) for line in process.log) < models:
             process.wait_for(READY)
         found = [match for line in process.log if (match := _OLLAMA.search(line))]

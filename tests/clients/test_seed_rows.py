@@ -18,8 +18,9 @@ from tests.clients import (
     rows_of_seed_3,
     rows_of_seed_4,
 )
+from tests.clients.other_servers import other_servers
 from tests.clients.rows_of_conflicts import CONFLICTS
-from tests.clients.sites import KEYED, TUNED, Sites, running
+from tests.clients.sites import KEYED, SEEDS, TUNED, Sites, proxying, running
 
 # How many rows each service has.
 ROWS_OF_SEEDS = {0: 18, 1: 23, 2: 24, 3: 24, 4: 14}
@@ -38,7 +39,6 @@ DEPLOYMENT = "is about installing and starting, not about HTTP: containers, unit
 DOCUMENTATION = "is about the pages, which test_readme.py reads"
 DOWNLOADS = "waits for downloads"
 SEVERAL_MODELS = "waits for a list of several models"
-UPSTREAMS = "waits for other servers behind this one"
 ELSEWHERE = {
     "S0-07": DOWNLOADS,
     "S0-09": "is about the machine: tests/worker/runtime/test_placement.py",
@@ -70,13 +70,7 @@ ELSEWHERE = {
     "S3-20": "is about the machine, which doctor looks at: tests/doctor/test_room.py",
     "S3-21": "is a setting: tests/test_settings.py",
     "S3-23": DOWNLOADS,
-    "S4-01": UPSTREAMS,
-    "S4-02": UPSTREAMS,
-    "S4-03": UPSTREAMS,
-    "S4-08": UPSTREAMS,
-    "S4-09": UPSTREAMS,
     "S4-10": DEPLOYMENT,
-    "S4-14": "needs an engine that fails: tests/api/test_chat_route.py",
     "C-6": DEPLOYMENT,
     "C-14": SEVERAL_MODELS,
 }
@@ -86,7 +80,10 @@ ELSEWHERE = {
 def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
     path = Bert().write(tmp_path_factory.mktemp("bert") / "bert.gguf", PoolingType.CLS)
     with ExitStack() as stack:
+        others = stack.enter_context(other_servers())
         yield Sites(
+            others=others,
+            proxy=stack.enter_context(running(models=0, **proxying(others))),
             open=stack.enter_context(running()),
             keyed=stack.enter_context(running(**KEYED)),
             tuned=stack.enter_context(running(models=2, EMBEDDING_MODEL_PATH=str(path), **TUNED)),
@@ -98,6 +95,14 @@ def test_every_row_has_a_check_or_a_reason():
     rows |= {f"C-{row}" for row in range(1, CONFLICT_ROWS + 1)}
     assert CHECKS.keys() | ELSEWHERE.keys() == rows
     assert not CHECKS.keys() & ELSEWHERE.keys()
+
+
+def test_every_example_is_used():
+    """What stands in the folder and nowhere in these tests would be asked by nobody."""
+    sources = "".join(path.read_text() for path in SEEDS.parent.glob("*.py"))
+    examples = [path for path in SEEDS.glob("*/*") if path.is_file()]
+    assert len(examples) > 35
+    assert [str(path) for path in examples if str(path.relative_to(SEEDS)) not in sources] == []
 
 
 @pytest.mark.parametrize("row", CHECKS)

@@ -1,5 +1,7 @@
 """Engine, card, model, keys, port and service: what is good, what is not, and the way out."""
 
+import json
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -7,11 +9,12 @@ import pytest
 
 from server.check_client.address import Address
 from server.doctor import access, engine, model
-from server.doctor.examination import of_settings
+from server.doctor.examination import local_listings, of_settings
 from server.machine import Machine
 from server.running import Listener, Unit, unit, unit_of
 from server.settings import Settings
 from server.settings_load import find
+from server.verdicts import Verdict
 from server.worker.survey import Card, Survey
 
 FEATURES = ("AVX2", "AVX512")
@@ -66,7 +69,13 @@ CARD = Card(name="RTX 4090", free=20_000_000_000)
     [
         ({}, survey(), machine(), "ok", "on the CPU"),
         ({}, survey(CARD, gpu=True), machine(driver=True), "ok", "RTX 4090 (20.0 GB free)"),
-        ({"n_gpu_layers": 0}, survey(CARD, gpu=True), machine(), "note", "N_GPU_LAYERS is 0"),
+        (
+            {"n_gpu_layers": 0},
+            survey(CARD, gpu=True),
+            machine(),
+            "note",
+            "is not used, as configured",
+        ),
         ({}, survey(), machine(driver=True), "note", "built without CUDA"),
         ({"require_gpu": True}, survey(), machine(driver=True), "failed", "without CUDA"),
         ({"require_gpu": True}, survey(), machine(), "failed", "finds no card"),
@@ -81,55 +90,76 @@ def test_the_card_that_is_there_and_the_one_that_is_wanted(
     assert words in verdict.words
 
 
+def looked_at(settings: Settings, *, verify: bool = False) -> Verdict:
+    listing = local_listings(settings)[0]
+    return model.whole(settings, listing, model.file_of(settings, listing), verify=verify)
+
+
+def named(path: Path) -> Settings:
+    """Whatever is at `path`: what it is, is to be found out."""
+    return Settings().model_copy(update={"model_path": path})
+
+
 def test_a_whole_model_and_its_checksum(tmp_path: Path):
     file = tmp_path / "m.gguf"
     file.write_bytes(b"GGUF and the rest")
-    settings = Settings(model_path=file)
-    assert model.whole(settings, file, verify=False).state == "ok"
+    assert looked_at(named(file)).state == "ok"
     digest = sha256(b"GGUF and the rest").hexdigest()
-    assert digest in model.whole(settings, file, verify=True).words
+    assert digest in looked_at(named(file), verify=True).words
 
 
 def test_a_file_that_is_no_model(tmp_path: Path):
     file = tmp_path / "m.gguf"
     file.write_text("<html>")
-    settings = Settings().model_copy(update={"model_path": file})
-    found = model.whole(settings, file, verify=False)
+    found = looked_at(named(file))
     assert (found.state, "no GGUF" in found.words) == ("failed", True)
-    found = model.whole(settings, tmp_path / "m-00001-of-00002.gguf", verify=False)
+    found = looked_at(named(tmp_path / "m-00001-of-00002.gguf"))
     assert (found.state, "cannot be read" in found.words) == ("failed", True)
 
 
 def test_a_known_model_of_the_wrong_size(tmp_path: Path):
     file = tmp_path / "gpt-oss-20b-mxfp4.gguf"
     file.write_bytes(b"GGUF")
-    found = model.whole(Settings(model_path=file), file, verify=False)
+    found = looked_at(named(file))
     assert found.state == "failed"
     assert "where 12109566560 bytes belong" in found.words
     assert found.way_out == "download it again: gpt-api pull gpt-oss-20b --force"
 
 
-def test_a_known_model_that_is_damaged(tmp_path: Path):
-    # Of the right size, but with nothing in it; the disk need not hold what was never written.
+def test_a_known_model_that_is_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     file = tmp_path / "gpt-oss-20b-mxfp4.gguf"
     file.write_bytes(b"GGUF")
-    known = model.CATALOGUE["gpt-oss-20b"]
-    smaller = known.__class__(repo=known.repo, file=known.file, size=4, sha256="0" * 64)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(model, "CATALOGUE", {"gpt-oss-20b": smaller})
-        found = model.whole(Settings(model_path=file), file, verify=True)
-        assert (found.state, "is damaged" in found.words) == ("failed", True)
+    known = replace(model.CATALOGUE["gpt-oss-20b"], size=4, sha256="0" * 64)
+    monkeypatch.setattr(model, "CATALOGUE", {"gpt-oss-20b": known})
+    found = looked_at(named(file), verify=True)
+    assert (found.state, "is damaged" in found.words) == ("failed", True)
+    right = replace(known, sha256=sha256(b"GGUF").hexdigest())
+    monkeypatch.setattr(model, "CATALOGUE", {"gpt-oss-20b": right})
+    assert "its sha256 is right" in looked_at(named(file), verify=True).words
 
 
-def test_a_model_that_is_not_here_yet():
-    found = model.whole(Settings(model_path="gpt-oss-20b"), None, verify=False)
+def test_a_model_that_is_not_here_yet(tmp_path: Path):
+    settings = Settings(model_path="gpt-oss-20b", models_dir=str(tmp_path))
+    found = looked_at(settings)
     assert found.state == "note"
     assert "gpt-api pull gpt-oss-20b" in found.way_out
+    assert model.missing(settings, local_listings(settings)) == 12_109_566_560
 
 
 def test_the_demonstration_model_is_called_that():
-    settings = Settings()
-    assert "demonstration" in model.whole(settings, settings.model_file, verify=False).words
+    assert "demonstration" in looked_at(Settings()).words
+
+
+def test_the_models_of_a_list_are_looked_at_too(tmp_path: Path):
+    file = tmp_path / "other.gguf"
+    file.write_bytes(b"GGUF")
+    models = tmp_path / "models.json"
+    models.write_text(json.dumps([{"name": "other", "path": str(file)}]))
+    listings = local_listings(Settings(model_registry_path=str(models)))
+    assert [each.name for each in listings] == ["gpt-oss-20b", "other"]
+    # The one that answers by default comes first.
+    chosen = Settings(model_registry_path=str(models), default_model="other")
+    assert [each.name for each in local_listings(chosen)] == ["other", "gpt-oss-20b"]
 
 
 TABLE = '{"sk-one": {"user": "admin", "permissions": ["all"]}}'

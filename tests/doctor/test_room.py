@@ -111,9 +111,11 @@ def test_a_card_makes_room_too():
 
 def test_the_disk(tmp_path: Path):
     settings = Settings(models_dir=str(tmp_path), prefix_cache_dir=str(tmp_path / "p" / "q"))
-    found = list(room.disk(settings, here=True))
+    found = list(room.disk(settings, 0))
     assert [each.subject for each in found] == ["disk", "disk"]
     assert str(tmp_path) in found[0].words
-    short = room.free_on("disk", tmp_path / "not" / "yet", 1 << 60, "the model")
+    short, _ = room.disk(settings, 1 << 60)
     assert short.state == "failed"
-    assert "may take" in short.words
+    assert "models may take" in short.words
+    later = room.free_on("disk", tmp_path / "not" / "yet", 0, "models")
+    assert later.state == "ok"

@@ -3,6 +3,7 @@
 import os
 import queue
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -17,6 +18,7 @@ from tests.proxies.configurations import NAME, block, replaced
 Kind: TypeAlias = Literal["nginx", "caddy"]
 HOST = "127.0.0.1"
 START_LIMIT_S = 30
+STOP_LIMIT_S = 10
 READY = {"nginx": "start worker process ", "caddy": "serving initial configuration"}
 UPSTREAM = "127.0.0.1:8000"
 # What somebody may have set for everything that a machine serves.
@@ -81,9 +83,19 @@ class Proxy:
     def plain_url(self) -> str:
         return f"http://{HOST}:{self.plain_port}"
 
+    def reload(self) -> None:
+        """Have nginx read its configuration again; returns when it has."""
+        self._process.send_signal(signal.SIGHUP)
+        self._wait_for(READY[self.kind])
+
     def stop(self) -> None:
         self._process.terminate()
-        self._process.wait(START_LIMIT_S)
+        try:
+            self._process.wait(STOP_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            # Caddy waits for its clients, and those of a test that failed may still be there.
+            self._process.kill()
+            self._process.wait()
         self._reader.join(START_LIMIT_S)
         assert self._process.stderr is not None
         self._process.stderr.close()

@@ -57,9 +57,8 @@ async def test_nobody_goes_around_the_proxy(caplog: pytest.LogCaptureFixture) ->
     caplog.set_level("INFO", "server")
     app = app_on(ScriptedEngine(), trusted_proxies=[ip_network(HOST)])
     transport = httpx.AsyncHTTPTransport(local_address=CLIENT)
-    async with listening(app) as url:
-        async with httpx.AsyncClient(transport=transport, base_url=url) as client:
-            assert (await client.get("/", headers=FORGED)).status_code == 200
+    async with listening(app) as url, httpx.AsyncClient(transport=transport) as client:
+        assert (await client.get(url, headers=FORGED)).status_code == 200
     assert addresses(caplog) == [CLIENT]
 
 

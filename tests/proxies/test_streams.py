@@ -1,4 +1,6 @@
-"""Answers through real proxies: unbuffered, not cut while they are silent, ended when nobody waits."""
+"""Answers through real proxies: unbuffered, not cut while they are silent, ended when nobody waits
+for them.
+"""
 
 import asyncio
 import json
@@ -11,6 +13,7 @@ import pytest
 from tests.api.serving import CHAT, MESSAGES, app_on, listening
 from tests.fakes import HELLO, STARTED, Pause, ScriptedEngine, finished, part
 from tests.proxies.conftest import Publish
+from tests.proxies.proxy import Kind
 
 OLLAMA = "/api/chat"
 ANTHROPIC = "/v1/messages"
@@ -54,6 +57,24 @@ async def test_pieces_arrive_as_they_are_written(
         pause.go.set()
         await until(chunks, END[path])
     assert not engine.left.is_set()
+
+
+async def test_a_reload_of_nginx_lets_answers_finish(
+    kind: Kind, publish: Publish, client_of: ClientOf
+) -> None:
+    if kind == "caddy":
+        pytest.skip("Caddy is told to reload at a port of its own, which no test opens")
+    pause = Pause()
+    engine = ScriptedEngine(*HELLO[:3], pause, *HELLO[3:])
+    async with AsyncExitStack() as stack:
+        proxy = publish(await stack.enter_async_context(listening(app_on(engine))))
+        client = await stack.enter_async_context(client_of(proxy))
+        reply = await stack.enter_async_context(client.stream("POST", CHAT, json=BODY))
+        chunks = reply.aiter_raw()
+        await until(chunks, "Hel")
+        proxy.reload()
+        pause.go.set()
+        await until(chunks, END[CHAT])
 
 
 @pytest.mark.parametrize(("path", "ping"), [(CHAT, b": ping\n\n"), (OLLAMA, b" ")])
@@ -105,6 +126,26 @@ async def test_a_whole_answer_that_a_proxy_does_not_wait_for(
         assert (reply.status_code, reply.headers["retry-after"]) == (504, "5")
         assert "The server is away" in reply.json()["error"]["message"]
         await engine.left.wait()
+
+
+async def test_a_whole_answer_that_is_begun_in_time(publish: Publish, client_of: ClientOf) -> None:
+    pause = Pause()
+    engine = ScriptedEngine(STARTED, pause, *part(0, "text", "late"), finished())
+    async with AsyncExitStack() as stack:
+        app = app_on(engine, plain_ping_seconds=0.25)
+        proxy = publish(await stack.enter_async_context(listening(app)), **IMPATIENT)
+        client = await stack.enter_async_context(client_of(proxy))
+        body = {**BODY, "stream": False}
+        reply = await stack.enter_async_context(client.stream("POST", CHAT, json=body))
+        chunks = reply.aiter_raw()
+        got = b""
+        while len(got) < 9:
+            got += await anext(chunks)
+        assert got.strip() == b""
+        pause.go.set()
+        got += b"".join([chunk async for chunk in chunks])
+    assert reply.headers["content-type"] == "application/json"
+    assert json.loads(got)["choices"][0]["message"]["content"] == "late"
 
 
 @pytest.mark.parametrize("http2", [False, True])
