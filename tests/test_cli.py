@@ -104,7 +104,7 @@ def test_every_setting_but_the_secret_ones_is_a_flag(capsys: pytest.CaptureFixtu
         cli.main(["serve", "--help"])
     text = capsys.readouterr().out
     missing = [n for n in Settings.model_fields if f"--{n.replace('_', '-')} " not in text]
-    assert missing == ["hf_token", "api_keys"]
+    assert missing == ["hf_token", "base_url_key", "api_keys"]
 
 
 @pytest.mark.parametrize("arguments", [["serve", "--api-keys", "{}"], ["serve", "--por", "1"]])
