@@ -9,7 +9,6 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from urllib.parse import urlsplit
 
 import uvicorn
 
@@ -170,7 +169,7 @@ def _model(settings: Settings) -> str:
 
 def _place(settings: Settings, origin: ModelOrigin) -> str:
     if isinstance(origin, UpstreamSource):
-        return f"answered by {urlsplit(origin.base_url).netloc}"
+        return f"answered by {origin.host}"
     model = origin.model
     if isinstance(model, Reference):
         return f"{model}, in {settings.download_folder}"

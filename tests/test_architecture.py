@@ -81,6 +81,7 @@ TOP = frozenset(
         "main",
         "model_facts",
         "model_source",
+        "models_table",
         "notify",
         "presence",
         "pull",

@@ -9,7 +9,7 @@ from server.benchmark.limits import Facts, Limit, limits
 from server.doctor import engine
 from server.hub.progress import amount
 from server.machine import Machine, Process
-from server.worker.survey import ModelFacts, Survey
+from server.worker.survey import Survey, SurveyedModel
 
 # A turn of a bot: what is new of its prompt, and what is thought and written.
 TURN_PROMPT, TURN_TOKENS = 200, 250
@@ -65,7 +65,7 @@ def facts_of(observed: Observed) -> Facts:
 
 
 def _with_model(known: Facts, survey: Survey) -> Facts:
-    model = survey.model or ModelFacts()
+    model = survey.model or SurveyedModel()
     return replace(
         known,
         bandwidth=survey.bandwidth,

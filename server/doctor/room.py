@@ -10,7 +10,7 @@ from server.hub.reference import Reference
 from server.machine import Machine
 from server.settings import Settings
 from server.verdicts import Verdict, failed, note, ok
-from server.worker.survey import ModelFacts, Survey
+from server.worker.survey import Survey, SurveyedModel
 
 GB = 1e9
 # Beside weights and KV cache: buffers of a computation, the gateway, the system.
@@ -37,7 +37,7 @@ def memory(
         size = model.size if isinstance(model, Reference) else None
         if size is None:
             return
-        facts = ModelFacts(weight_bytes=size)
+        facts = SurveyedModel(weight_bytes=size)
     if facts.error:
         words = facts.error.rstrip(".")
         yield failed("model", words, "download it again: gpt-api pull --force")
@@ -54,13 +54,13 @@ def memory(
         yield note("swap", words, "have enough memory, or set vm.swappiness=1")
 
 
-def needed_bytes(model: ModelFacts) -> int:
+def needed_bytes(model: SurveyedModel) -> int:
     """Of main memory: weights and KV cache, as far as they are not on a card."""
     share = 1 - model.gpu_layers / max(model.layers, 1)
     return int((model.weight_bytes + model.kv_bytes) * share) + REST_BYTES
 
 
-def main_memory(model: ModelFacts, total: int, free: int | None, *, runs: bool) -> Verdict:
+def main_memory(model: SurveyedModel, total: int, free: int | None, *, runs: bool) -> Verdict:
     needed = needed_bytes(model)
     contexts = f" ({amount(model.kv_bytes)} of it for contexts)" if model.kv_bytes else ""
     words = f"{amount(needed)} needed{contexts}"

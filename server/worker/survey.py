@@ -25,7 +25,7 @@ class Card(Frame, frozen=True, kw_only=True):
     free: int
 
 
-class ModelFacts(Frame, frozen=True, kw_only=True):
+class SurveyedModel(Frame, frozen=True, kw_only=True):
     """Bytes: of the weights, of those that one token needs, and of the KV cache of all slots.
     `notes`: where it would be put now, in sentences. `error`: why nothing else is known.
     """
@@ -53,7 +53,7 @@ class Survey(Frame, frozen=True, kw_only=True):
     gpu_build: bool
     cards: tuple[Card, ...] = ()
     available_bytes: int | None = None
-    model: ModelFacts | None = None
+    model: SurveyedModel | None = None
     bandwidth: float = 0.0
 
 

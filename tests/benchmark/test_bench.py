@@ -10,7 +10,7 @@ from server.benchmark.run import Wanted
 from server.running import Unit
 from server.surveying import SurveyFailed
 from server.verdicts import Failure
-from server.worker.survey import ModelFacts, Survey
+from server.worker.survey import Survey, SurveyedModel
 from tests.check_client.scripted import HEALTH, Says, Scripted, running
 from tests.clients.conftest import KEY, server
 from tests.clients.server_process import ServerProcess
@@ -93,7 +93,7 @@ async def test_a_service_on_another_port_is_left_alone(monkeypatch: pytest.Monke
 
 
 async def test_a_model_that_does_not_fit_is_not_loaded(monkeypatch: pytest.MonkeyPatch):
-    model = ModelFacts(weight_bytes=1 << 50, layers=24)
+    model = SurveyedModel(weight_bytes=1 << 50, layers=24)
     large = Survey(version="1", features=(), gpu_build=False, available_bytes=1 << 33, model=model)
     monkeypatch.setattr(bench.surveying, "look", lambda _: large)
     with pytest.raises(Failure, match="GB needed, and the machine has"):

@@ -8,7 +8,7 @@ from server.benchmark.facts import Observed, facts_of, object_of, outcome, text_
 from server.benchmark.figures import Rounds, Speeds
 from server.benchmark.limits import Facts
 from server.machine import Activity, Machine, Process
-from server.worker.survey import Card, ModelFacts, Survey
+from server.worker.survey import Card, Survey, SurveyedModel
 
 MACHINE = Machine(
     processor="Some CPU",
@@ -30,7 +30,7 @@ SPEEDS = Speeds(
         busy_s=19.0, stolen_s=1.0, throttled_s=2.0, disk_bytes=5_000_000_000, swapped_bytes=0
     ),
 )
-MODEL = ModelFacts(weight_bytes=12_000_000_000, active_bytes=2_000_000_000, layers=24)
+MODEL = SurveyedModel(weight_bytes=12_000_000_000, active_bytes=2_000_000_000, layers=24)
 SURVEY = Survey(version="1", features=("AVX2",), gpu_build=False, model=MODEL, bandwidth=30e9)
 
 

@@ -162,6 +162,11 @@ def errors_have_a_detail(sites: Sites) -> None:
     response = sites.open.post("/chat", {"message": "Hola", "model": "devstral"})
     assert isinstance(response.json()["detail"], str)
     assert sites.open.post("/chat", {"message": 5}).status_code == 400
+    large = sites.listed.post("/chat", {"message": "Hola", "model": "huge"})
+    assert large.status_code == 503
+    figures = r"requires more system memory \(1024\.\d GiB\) than is available \(\d+\.\d GiB\)"
+    assert re.search(figures, large.json()["detail"])
+    assert large.json()["error"]["code"] == "insufficient_memory"
 
 
 def the_default_model_and_ollamas_address_are_settings(sites: Sites) -> None:

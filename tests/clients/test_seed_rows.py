@@ -20,7 +20,16 @@ from tests.clients import (
 )
 from tests.clients.other_servers import other_servers
 from tests.clients.rows_of_conflicts import CONFLICTS
-from tests.clients.sites import KEYED, SEEDS, TUNED, Sites, proxying, running
+from tests.clients.sites import (
+    KEYED,
+    LISTED,
+    SEEDS,
+    TUNED,
+    Sites,
+    proxying,
+    running,
+    write_list,
+)
 
 # How many rows each service has.
 ROWS_OF_SEEDS = {0: 18, 1: 23, 2: 24, 3: 24, 4: 14}
@@ -36,49 +45,42 @@ CHECKS = {
 }
 
 DEPLOYMENT = "is about installing and starting, not about HTTP: containers, units, scripts"
+IMAGE = "is about the image: tests/test_image.py, and tests/deploy/test_image.py runs it"
 DOCUMENTATION = "is about the pages, which test_readme.py reads"
 DOWNLOADS = "waits for downloads"
-SEVERAL_MODELS = "waits for a list of several models"
 ELSEWHERE = {
-    "S0-07": DOWNLOADS,
+    "S0-07": "is about a first start: tests/test_supply.py, tests/deploy/test_image.py",
     "S0-09": "is about the machine: tests/worker/runtime/test_placement.py",
-    "S0-14": DEPLOYMENT,
-    "S0-15": DEPLOYMENT,
+    "S0-14": IMAGE,
+    "S0-15": "is about compose.yaml: tests/test_image.py",
     "S1-14": DEPLOYMENT,
     "S1-15": DEPLOYMENT,
     "S1-16": DEPLOYMENT,
     "S1-18": DEPLOYMENT,
     "S1-19": "is about the machine, which doctor looks at: tests/doctor/test_room.py",
     "S1-20": DEPLOYMENT,
-    "S1-21": DEPLOYMENT,
+    "S1-21": IMAGE,
     "S1-22": "is about a page and `doctor`: tests/test_bot_pages.py, tests/doctor/test_findings.py",
     "S1-23": DOCUMENTATION,
-    "S2-07": SEVERAL_MODELS,
-    "S2-10": SEVERAL_MODELS,
-    "S2-11": SEVERAL_MODELS,
-    "S2-12": SEVERAL_MODELS,
     "S2-13": DOWNLOADS,
-    "S2-14": SEVERAL_MODELS,
-    "S2-15": SEVERAL_MODELS,
-    "S2-18": SEVERAL_MODELS,
-    "S2-21": DEPLOYMENT,
-    "S2-22": DEPLOYMENT,
-    "S2-23": DEPLOYMENT,
+    "S2-21": IMAGE,
+    "S2-22": "is about other servers: tests/clients/test_asgi_servers.py",
+    "S2-23": "is about a page: tests/test_image.py",
     "S2-24": "is about the sources: tests/test_architecture.py",
     "S3-12": DOWNLOADS,
     "S3-13": DOWNLOADS,
-    "S3-20": "is about the machine, which doctor looks at: tests/doctor/test_room.py",
+    "S3-20": "is about memory: tests/test_models_table.py, tests/doctor/test_room.py",
     "S3-21": "is a setting: tests/test_settings.py",
     "S3-23": DOWNLOADS,
-    "S4-10": DEPLOYMENT,
-    "C-6": DEPLOYMENT,
-    "C-14": SEVERAL_MODELS,
+    "S4-10": "is about starting: tests/clients/test_asgi_servers.py, tests/test_image.py",
+    "C-6": "is about ports: tests/clients/test_extra_ports.py, tests/test_image.py",
 }
 
 
 @pytest.fixture(scope="module")
 def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
     path = Bert().write(tmp_path_factory.mktemp("bert") / "bert.gguf", PoolingType.CLS)
+    models = write_list(tmp_path_factory.mktemp("list"))
     with ExitStack() as stack:
         others = stack.enter_context(other_servers())
         yield Sites(
@@ -87,6 +89,7 @@ def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
             open=stack.enter_context(running()),
             keyed=stack.enter_context(running(**KEYED)),
             tuned=stack.enter_context(running(models=2, EMBEDDING_MODEL_PATH=str(path), **TUNED)),
+            listed=stack.enter_context(running(MODEL_REGISTRY_PATH=str(models), **LISTED)),
         )
 
 

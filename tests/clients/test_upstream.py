@@ -1,6 +1,7 @@
 """This server before this server: what is asked through another one is answered as by itself."""
 
 import json
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from tests.clients.conftest import KEY
 from tests.clients.server_process import ServerProcess
+from tests.engines.models import control_ids
 
 OWN_KEY = "sk-test-key-of-the-front"
 HELLO = [{"role": "user", "content": "Hello!"}]
@@ -200,3 +202,28 @@ def test_refusals_come_in_the_other_servers_words(pair: Pair) -> None:
 def test_it_is_listed_as_anothers(pair: Pair) -> None:
     (model,) = pair.through.models.list()
     assert (model.id, model.owned_by) == ("far", "upstream")
+
+
+def test_a_drained_server_ends_what_another_one_writes(
+    server: ServerProcess, tmp_path: Path
+) -> None:
+    path = tmp_path / "registry.json"
+    upstream = {"base_url": f"{server.url}/v1", "model": "gpt-oss-20b", "api_key": KEY}
+    path.write_text(json.dumps([{"name": "far", "upstream": upstream}]))
+    front = _front(path, SHUTDOWN_TIMEOUT_SECONDS="0")
+    try:
+        front.wait_until_listening()
+        with openai.OpenAI(base_url=f"{front.url}/v1", api_key="none", max_retries=0) as client:
+            # It never ends by itself.
+            never = {str(token): -100 for token in control_ids().values()}
+            stream = client.chat.completions.create(
+                model="far", messages=HELLO, stream=True, max_tokens=5_000, logit_bias=never
+            )
+            assert next(stream).choices
+            front.process.send_signal(signal.SIGTERM)
+            with pytest.raises(openai.APIError, match="shutting down") as caught:
+                for _ in stream:
+                    pass
+            assert caught.value.code == "shutting_down"
+    finally:
+        assert front.stop() == 0

@@ -8,10 +8,10 @@ from server.doctor import room
 from server.hub.reference import CATALOGUE
 from server.machine import Machine
 from server.settings import Settings
-from server.worker.survey import Card, ModelFacts, Survey
+from server.worker.survey import Card, Survey, SurveyedModel
 
 GB = 1_000_000_000
-GPT_OSS = ModelFacts(weight_bytes=12_100_000_000, kv_bytes=900_000_000, layers=24)
+GPT_OSS = SurveyedModel(weight_bytes=12_100_000_000, kv_bytes=900_000_000, layers=24)
 
 
 def machine(memory: int, swap: int = 0) -> Machine:
@@ -25,7 +25,7 @@ def machine(memory: int, swap: int = 0) -> Machine:
     )
 
 
-def survey(model: ModelFacts | None, free: int | None, *cards: Card) -> Survey:
+def survey(model: SurveyedModel | None, free: int | None, *cards: Card) -> Survey:
     return Survey(
         version="1", features=(), gpu_build=False, available_bytes=free, model=model, cards=cards
     )
@@ -67,11 +67,11 @@ def test_enough_memory_is_told_in_figures():
 
 
 def test_what_is_on_a_card_needs_no_main_memory():
-    model = ModelFacts(weight_bytes=12 * GB, kv_bytes=GB, layers=24, gpu_layers=24)
+    model = SurveyedModel(weight_bytes=12 * GB, kv_bytes=GB, layers=24, gpu_layers=24)
     card = Card(name="RTX", free=16 * GB)
     found = list(room.memory(survey(model, 3 * GB, card), machine(4 * GB), None, runs=False))
     assert [each.state for each in found] == ["ok", "ok"]
-    half = ModelFacts(weight_bytes=12 * GB, kv_bytes=GB, layers=24, gpu_layers=12)
+    half = SurveyedModel(weight_bytes=12 * GB, kv_bytes=GB, layers=24, gpu_layers=12)
     found = list(room.memory(survey(half, 8 * GB, card), machine(8 * GB), None, runs=False))
     assert [each.state for each in found] == ["ok", "note"]
     assert "only 12 of 24 layers" in found[1].words
@@ -87,7 +87,7 @@ def test_beside_a_server_on_a_card_nothing_is_said_of_a_second_copy():
 def test_swap_and_a_broken_file_are_told():
     found = list(room.memory(survey(GPT_OSS, 15 * GB), machine(16 * GB, GB), None, runs=False))
     assert [each.subject for each in found] == ["memory", "swap"]
-    broken = survey(ModelFacts(error="cut short."), 15 * GB)
+    broken = survey(SurveyedModel(error="cut short."), 15 * GB)
     (found_broken,) = room.memory(broken, machine(16 * GB), None, runs=False)
     assert (found_broken.state, found_broken.words) == ("failed", "cut short")
 

@@ -23,8 +23,8 @@ from server.worker.runtime.load import fitting_context
 from server.worker.runtime.model import ALL_LAYERS, Model, ModelError, ModelFile, place
 from server.worker.survey import (
     Card,
-    ModelFacts,
     Survey,
+    SurveyedModel,
     SurveyRequest,
     answer,
     read_question,
@@ -42,7 +42,7 @@ _TABLE, _OUTPUT = "token_embd.weight", "output.weight"
 
 
 def survey(request: SurveyRequest, log: Log) -> Survey:
-    available = memory.available_bytes()
+    available = memory.available_bytes(mapped=True)
     text = llama.llama_print_system_info().decode(errors="replace")
     threads = request.bandwidth_threads
     return Survey(
@@ -56,19 +56,19 @@ def survey(request: SurveyRequest, log: Log) -> Survey:
     )
 
 
-def _facts(options: ModelOptions, log: Log) -> ModelFacts:
+def _facts(options: ModelOptions, log: Log) -> SurveyedModel:
     file = ModelFile(options.path, log)
     try:
         shape, trained = file.shape()
         share = file.glance(_share_of_experts)
         description = file.glance(lambda model: model.description)
     except ModelError as error:
-        return ModelFacts(error=str(error))
+        return SurveyedModel(error=str(error))
     context, notes = fitting_context(options.context_length, trained)
     kv_bytes = shape.kv_bytes(context, options.slots, BATCH_TOKENS)
     placement = place(options, shape, kv_bytes)
     on_card = shape.layers if placement.gpu_layers == ALL_LAYERS else placement.gpu_layers
-    return ModelFacts(
+    return SurveyedModel(
         description=description,
         weight_bytes=shape.weight_bytes,
         active_bytes=_active_bytes(dict(_tensors(Path(options.path))), share),
