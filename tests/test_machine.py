@@ -106,12 +106,17 @@ def test_a_process_with_an_odd_name(root: Path):
     assert Process.look(7, 100, root) == Process(resident=2048 << 10, swapped=16 << 10, cpu_s=4.0)
 
 
-def test_this_very_process_is_found():
+def test_processes_are_found_by_their_command_lines():
     child = subprocess.Popen(
-        [sys.executable, "-c", "input()", "a-word-of-its-own"], stdin=subprocess.PIPE
+        [sys.executable, "-c", "print(flush=True); input()", "a-word-of-its-own"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     )
     try:
+        # While a program is being started, its command line is empty.
+        assert child.stdout is not None
+        assert child.stdout.readline()
         assert processes("input() a-word-of-its-own") == [child.pid]
-        assert Process.look(os.getpid(), os.sysconf("SC_CLK_TCK")).resident > 1 << 20
     finally:
-        child.communicate()
+        child.communicate(b"\n")
+    assert Process.look(os.getpid(), os.sysconf("SC_CLK_TCK")).resident > 1 << 20
