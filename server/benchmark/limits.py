@@ -185,9 +185,9 @@ def _one_answer(facts: Facts) -> Iterator[Limit]:
     if share >= MEMORY_BOUND:
         yield Limit(
             cause=f"One answer is limited by memory: {figures}.",
-            change=f"More threads do not help, and no setting brings more than"
-            f" {facts.ceiling_per_s:.0f} tokens/s; faster memory does (more channels, a graphics"
-            " card), or a model with smaller weights.",
+            change="More threads do not help, and no setting brings much more than"
+            f" {max(facts.ceiling_per_s, facts.alone_per_s):.0f} tokens/s; faster memory does (more"
+            " channels, a graphics card), or a model with smaller weights.",
         )
     elif facts.alone_per_s * SHORT_TOKEN_S > 1:
         yield Limit(

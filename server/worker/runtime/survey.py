@@ -34,7 +34,7 @@ from server.worker.survey import (
 BANDWIDTH_BYTES = 1 << 30
 BANDWIDTH_SHARE = 8
 LEAST_BANDWIDTH_BYTES = 64 << 20
-BANDWIDTH_ROUNDS = 7
+BANDWIDTH_ROUNDS = 20
 _FEATURE = re.compile(r"(\w+) = 1")
 _EXPERTS = re.compile(r"_exps\b")
 # Of the table of embeddings a token needs one row.
