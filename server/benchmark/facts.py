@@ -155,4 +155,5 @@ def _speeds(found: Outcome) -> Iterator[str]:
 
 def _line(name: str, rounds: Rounds, unit: str) -> str:
     noise = f"median of {rounds.count}, which differ by {rounds.spread:.0%}"
+    noise = noise if rounds.count > 1 else "measured once"
     return f"{name:32}{rounds.median:.3g} {unit} ({noise})"

@@ -19,10 +19,13 @@ VOCABULARY = (
     " point home water room mother area money story fact month lot right study book eye job word"
     " business issue side kind head house service friend father power hour game line"
 )
-# In tokens.
+# In tokens; where a machine is slow, less: a few rounds have to fit into the time.
 LONG_PROMPT, SHORT_PROMPT = 256, 24
 ALONE_TOKENS, TOGETHER_TOKENS = 32, 24
+LEAST_PROMPT, LEAST_TOKENS = 64, 8
 LEAST_ROUNDS, MOST_ROUNDS = 2, 7
+# Not even that many, once so many times the time is spent.
+OVERTIME = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,10 +41,13 @@ class Plan:
 
 
 class Prompts:
-    """Texts of about so many tokens, no two of which begin alike."""
+    """Texts of about so many tokens, no two of which begin alike. `tokens_per_s`: how fast they are
+    read, at a guess.
+    """
 
-    def __init__(self, tokens_a_word: float) -> None:
+    def __init__(self, tokens_a_word: float, tokens_per_s: float) -> None:
         self._tokens_a_word = tokens_a_word
+        self.tokens_per_s = tokens_per_s
         self._random = random.Random()
         self._words = VOCABULARY.split()
 
@@ -62,6 +68,7 @@ class Measuring:
         self._say = say
         self._tokens = 0
         self._first: list[float] = []
+        self._alone_per_s = 0.0
 
     async def run(self) -> Speeds:
         before, began = _activity(), time.perf_counter()
@@ -69,6 +76,7 @@ class Measuring:
         prompt = await rounds(self._prompt, self._plan.seconds)
         self._say("one answer alone")
         alone = await rounds(self._alone, self._plan.seconds)
+        self._alone_per_s = alone.median
         together = None
         if self._plan.streams > 1:
             self._say(f"{self._plan.streams} answers at once")
@@ -85,7 +93,8 @@ class Measuring:
         )
 
     async def _prompt(self) -> float:
-        tokens = min(LONG_PROMPT, self._plan.context_length // 2)
+        fitting = fit(self._prompts.tokens_per_s, self._plan.seconds, LEAST_PROMPT, LONG_PROMPT)
+        tokens = min(fitting, self._plan.context_length // 2)
         return (await self._ask(tokens, 1)).prompt_per_s
 
     async def _alone(self) -> float:
@@ -94,7 +103,10 @@ class Measuring:
         return reading.tokens_per_s
 
     async def _together(self) -> float:
-        answers = (self._ask(SHORT_PROMPT, TOGETHER_TOKENS) for _ in range(self._plan.streams))
+        # At worst they share the speed of one.
+        rate = self._alone_per_s / self._plan.streams
+        tokens = fit(rate, self._plan.seconds, LEAST_TOKENS, TOGETHER_TOKENS)
+        answers = (self._ask(SHORT_PROMPT, tokens) for _ in range(self._plan.streams))
         return together_per_s(await asyncio.gather(*answers))
 
     async def _ask(self, prompt: int, tokens: int) -> Reading:
@@ -106,7 +118,7 @@ class Measuring:
 async def measure(target: Target, plan: Plan, say: Callable[[str], None]) -> Speeds:
     """Warm up, then measure all. Errors: Failure."""
     say("warming up")
-    prompts = Prompts(await _tokens_a_word(target))
+    prompts = await _prompts(target)
     return await Measuring(target, plan, prompts, say).run()
 
 
@@ -116,19 +128,27 @@ async def rounds(measured: Callable[[], Awaitable[float]], seconds: float) -> Ro
     while len(values) < MOST_ROUNDS:
         spent = time.perf_counter() - began
         a_round = spent / len(values) if values else 0.0
-        if len(values) >= LEAST_ROUNDS and spent + a_round > seconds:
+        enough = seconds if len(values) >= LEAST_ROUNDS else OVERTIME * seconds
+        if values and spent + a_round > enough:
             break
         values.append(await measured())
     return Rounds(values=tuple(values))
 
 
-async def _tokens_a_word(target: Target) -> float:
+def fit(tokens_per_s: float, seconds: float, least: int, most: int) -> int:
+    """How many tokens to take, so that three rounds fit into the time."""
+    return max(least, min(most, int(tokens_per_s * seconds / 3)))
+
+
+async def _prompts(target: Target) -> Prompts:
+    """How the model counts words, and about how fast it reads them."""
     few, many = 8, 40
-    counts = []
+    readings = []
     for words in (few, many):
         text = " ".join(random.Random(0).choices(VOCABULARY.split(), k=words))
-        counts.append((await target.write(text, 2)).prompt_tokens)
-    return (counts[1] - counts[0]) / (many - few)
+        readings.append(await target.write(text, 2))
+    counts = [reading.prompt_tokens for reading in readings]
+    return Prompts((counts[1] - counts[0]) / (many - few), readings[1].prompt_per_s)
 
 
 def _activity() -> Activity:

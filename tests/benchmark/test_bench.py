@@ -27,7 +27,7 @@ def test_it_loads_the_model_measures_and_concludes(environment: dict[str, str], 
     found = json.loads(done.stdout)
     assert found["what"] == "gpt-oss-tiny.gguf, loaded for this"
     for name in ("prompt_per_s", "alone_per_s", "together_per_s", "first_s"):
-        assert len(found["rounds"][name]) >= 2, name
+        assert len(found["rounds"][name]) >= 1, name
         assert min(found["rounds"][name]) > 0, name
     assert found["facts"]["streams"] == 2
     assert found["facts"]["threads"] == 1

@@ -1,6 +1,7 @@
 """From what was observed to facts, and how they are told."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -94,8 +95,15 @@ def test_what_people_read():
     assert any("about 26.9 s" in line for line in lines)
     assert any(line.endswith("13.0 GB") for line in lines)
     assert any(line.startswith("- Memory is too small") for line in lines)
+    assert "measured once" not in text
     elsewhere = text_of(outcome(observed(survey=None)))
     assert "Some CPU" not in elsewhere
+
+
+def test_a_single_round_is_called_that():
+    once = replace(SPEEDS, alone=Rounds(values=(13.0,)))
+    text = text_of(outcome(replace(observed(), speeds=once)))
+    assert "one answer alone                13 tokens/s (measured once)" in text
 
 
 def test_what_programs_read():
