@@ -2,6 +2,7 @@
 counters. Prints nothing.
 """
 
+import dataclasses
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from server.settings_load import find, load
 from server.settings_machine import granted_cpus
 from server.settings_registry import Listing, LocalSource
 from server.settings_served import served
-from server.settings_slices import local_options, model_options
+from server.settings_slices import local_options
 from server.surveying import SurveyFailed
 from server.verdicts import Failure
 from server.worker.messages import ModelOptions
@@ -60,7 +61,7 @@ async def run(wanted: Wanted, say: Callable[[str], None]) -> Outcome:
     say(f"loading {options.path}")
     notes = survey.model.notes if survey.model else ()
     place = _Place(f"{Path(options.path).name}, loaded for this", survey, notes, loaded=True)
-    plan = _plan(wanted, options)
+    plan = _plan(wanted, settings, options)
     return await _measured(LoadedHere(settings, listing, say), plan, place, say)
 
 
@@ -76,9 +77,10 @@ async def _there(wanted: Wanted, address: Address, say: Callable[[str], None]) -
     say(f"measuring the server at {address.root}, whoever else asks it")
     detail = running.ask(address).detail
     place = _Place(f"the server at {address.root}", survey, (detail,) if detail else ())
+    plan = _plan(wanted, settings, options)
     # All is asked with one key, which may not have all places.
-    places = settings.n_parallel_per_key or settings.n_parallel
-    plan = _plan(wanted, options or model_options(settings), places)
+    places = settings.n_parallel_per_key or plan.streams
+    plan = dataclasses.replace(plan, streams=min(plan.streams, places))
     return await _measured(RunningServer(address, key, PATIENCE_S), plan, place, say)
 
 
@@ -89,12 +91,13 @@ def _address(text: str) -> Address:
         raise Failure(SUBJECT, str(error)) from None
 
 
-def _plan(wanted: Wanted, options: ModelOptions, places: int | None = None) -> Plan:
+def _plan(wanted: Wanted, settings: Settings, options: ModelOptions | None) -> Plan:
+    """Of a model that is not known as far as the settings tell."""
     return Plan(
         seconds=wanted.seconds / MEASUREMENTS,
-        streams=min(options.slots, places or options.slots),
-        context_length=options.context_length,
-        threads=options.threads,
+        streams=options.slots if options else settings.n_parallel,
+        context_length=options.context_length if options else settings.context_length,
+        threads=settings.n_threads or granted_cpus(),
     )
 
 
