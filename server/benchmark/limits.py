@@ -214,10 +214,11 @@ def _several(facts: Facts) -> Iterator[Limit]:
             cause=f"{figures}: N_PARALLEL={facts.streams} serves {gain:.1f} times as much.",
             change="Where each answer has to be fast, lower it: who comes later waits instead.",
         )
-    else:
+    elif facts.others <= OTHERS_CORES:
+        fewer = "1 or 2" if facts.streams > 2 else "1"
         yield Limit(
             cause=f"{figures}: sharing brings nothing.",
-            change="Set N_PARALLEL=1 or 2: an answer is done sooner, and contexts take less"
+            change=f"Set N_PARALLEL={fewer}: an answer is done sooner, and contexts take less"
             f" memory ({amount(facts.kv_bytes)} now).",
         )
 

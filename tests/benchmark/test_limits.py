@@ -66,7 +66,13 @@ def test_several_answers_that_bring_nothing_are_not_worth_their_memory():
     found = [each for each in told(together_per_s=13.9) if "sharing brings nothing" in each]
     assert len(found) == 1
     assert "Set N_PARALLEL=1 or 2" in found[0]
+    assert not [each for each in told(others=1.4, together_per_s=9.0) if "nothing" in each]
     assert "900.0 MB now" in found[0]
+
+
+def test_of_two_answers_that_bring_nothing_one_is_left():
+    found = [each for each in told(streams=2, together_per_s=13.0) if "brings nothing" in each]
+    assert "Set N_PARALLEL=1:" in found[0]
 
 
 def test_prompts_that_take_long_are_told_in_seconds():
