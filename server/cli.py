@@ -1,5 +1,5 @@
-"""The command line: `gpt-api serve`, `pull`, `check-config`, `describe-api`. The only place that
-prints.
+"""The command line: `gpt-api serve`, `pull`, `check-config`, `describe-api`, and those of
+cli_checks.py. Nothing else prints.
 
 Every setting that is no secret is a flag; what settings mean is not known here. Everything heavy
 is imported where it is used: a worker process imports this module too and needs none of it.
@@ -8,10 +8,10 @@ is imported where it is used: a worker process imports this module too and needs
 import argparse
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NoReturn
 
-from server import __version__
+from server import __version__, cli_checks
 
 OK, FAILED, USAGE, BAD_SETTINGS = 0, 1, 2, 78
 
@@ -29,6 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             sys.exit(_check_config(options))
         case "describe-api":
             sys.exit(_describe_api())
+        case str(other):
+            sys.exit(cli_checks.run(other, options))
         case _:
             parser.print_help()
             sys.exit(USAGE)
@@ -57,7 +59,25 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_settings(check)
     commands.add_parser("describe-api", help="print every endpoint and field (docs/api.md)")
+    _add_checks(commands)
     return parser
+
+
+def _add_checks(commands: Any) -> None:
+    client = commands.add_parser(
+        "check-client", help="ask a server what a bot asks it", allow_abbrev=False
+    )
+    cli_checks.add_check_client(client)
+    doctor = commands.add_parser(
+        "doctor", help="look at this machine and at the settings", allow_abbrev=False
+    )
+    cli_checks.add_doctor(doctor)
+    _add_settings(doctor)
+    bench = commands.add_parser(
+        "bench", help="measure how fast it answers, and what limits it", allow_abbrev=False
+    )
+    cli_checks.add_bench(bench)
+    _add_settings(bench, but=("base_url",))
 
 
 def _add_pull(parser: argparse.ArgumentParser) -> None:
@@ -77,14 +97,16 @@ def _add_pull(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_settings(parser: argparse.ArgumentParser) -> None:
-    """A flag for every setting; a secret has none, since every user of a machine sees flags."""
+def _add_settings(parser: argparse.ArgumentParser, but: Collection[str] = ()) -> None:
+    """A flag for every setting; a secret has none, since every user of a machine sees flags. `but`
+    are those whose names mean something else here.
+    """
     from server.settings import Settings
     from server.settings_checks import secret
 
     group = parser.add_argument_group("settings (they win over the environment and .env)")
     for name, info in Settings.model_fields.items():
-        if secret(info):
+        if secret(info) or name in but:
             continue
         names = [f"--{name.replace('_', '-')}"] + ["--model"] * (name == "model_path")
         switch: dict[str, Any] = {"nargs": "?", "const": "1"} if info.annotation is bool else {}

@@ -131,8 +131,9 @@ def _surroundings() -> dict[str, str]:
 def _env_files() -> Iterator[Path]:
     if named := os.environ.get(ENV_FILE_VARIABLE):
         yield Path(named).expanduser()
-    if (local := Path(".env")).is_file():
-        yield local.absolute()
+    # A working directory that this user may not enter has none for us.
+    if os.path.isfile(".env"):
+        yield Path(".env").absolute()
 
 
 def _check(texts: Mapping[str, str]) -> tuple[Settings, list[Problem]]:

@@ -32,9 +32,16 @@ def bundled_model() -> Path | None:
 def find_or_name(text: str) -> Path | Reference:
     """The model at `text`, or else on a hub under that name. Errors: ValueError, one sentence."""
     path = Path(text.strip()).expanduser().absolute()
-    if is_reference(text) and not path.exists() and not _candidates(path):
+    if is_reference(text) and not _is_here(path):
         return read_reference(text)
     return find_model(text)
+
+
+def _is_here(path: Path) -> bool:
+    try:
+        return path.exists() or bool(_candidates(path))
+    except PermissionError:
+        return False
 
 
 def find_model(text: str) -> Path:

@@ -101,7 +101,7 @@ def read_size_or_auto(text: str) -> Size:
 
 def read_folder(text: str) -> Path:
     path = Path(os.path.expanduser(text.strip())).absolute()
-    if path.exists() and not path.is_dir():
+    if os.path.exists(path) and not os.path.isdir(path):
         raise ValueError(f"{path} is not a folder; name one, or set PREFIX_CACHE_DISK=0")
     return path
 
@@ -209,7 +209,7 @@ def read_ports(text: str) -> Ports:
 
 def read_models_folder(text: str) -> Path:
     path = Path(os.path.expanduser(text.strip())).absolute()
-    if path.exists() and not path.is_dir():
+    if os.path.exists(path) and not os.path.isdir(path):
         raise ValueError(f"{path} is not a folder; name one")
     return path
 

@@ -58,6 +58,11 @@ PARTS = {
         "fastapi starlette sse_starlette pydantic",
     ),
     "logs": _part(),
+    # What a client sees, by a client: nothing of the server may help it.
+    "check_client": _part("verdicts", "httpx2"),
+    "check_client.__main__": _part("cli_checks"),
+    "verdicts": _part(),
+    "machine": _part(),
 }
 # Everything else stands on top: it puts the parts together and may import all of them.
 TOP = frozenset(
@@ -65,7 +70,10 @@ TOP = frozenset(
         "__main__",
         "application",
         "assemble",
+        "benchmark",
         "cli",
+        "cli_checks",
+        "doctor",
         "interface_doc",
         "interface_types",
         "key_reload",
@@ -78,6 +86,7 @@ TOP = frozenset(
         "notify",
         "presence",
         "pull",
+        "running",
         "service",
         "serving",
         "settings",
@@ -98,12 +107,14 @@ TOP = frozenset(
         "settings_upstream_source",
         "settings_values",
         "supply",
+        "surveying",
     }
 )
 TOP_PACKAGES = frozenset(
     {
         "annotated_types",
         "fastapi",
+        "httpx2",
         "msgspec",
         "pydantic",
         "pydantic_core",
@@ -119,13 +130,13 @@ RESERVED = {
     "multiprocessing": set(),
     "sqlite3": {"auth"},
     "hmac": {"auth"},
-    "argparse": {"cli", "worker.main"},
+    "argparse": {"cli", "cli_checks", "worker.main"},
 }
 # Who may look at the environment: the settings, also for keys that a list names by their variable;
 # the log and notify, for what systemd says; the engines, to hand it on to the processes that they
 # start.
 ENVIRONMENT_READERS = {"settings_load", "settings_upstream_source", "logs", "notify", "engines"}
-PRINTERS = {"cli"}
+PRINTERS = {"cli", "cli_checks"}
 
 
 def module_name(path: PurePosixPath) -> str:
@@ -280,6 +291,8 @@ def test_tables_name_only_what_exists():
         ("api/chat.py", "def chat():\n    from server import assemble"),
         ("api/chat.py", "from server.settings import Settings"),
         ("settings.py", "import requests"),
+        ("check_client/chats.py", "from server.dialects import openai_chat"),
+        ("check_client/chats.py", "from server.settings import Settings"),
         ("attic.py", "import json"),
         ("attic/box.py", "import json"),
     ],

@@ -606,3 +606,18 @@ def test_limits_get_what_a_request_may_use():
     assert (limits.max_tokens, limits.reasoning_budget, limits.timeout_s) == (60, None, 1800)
     assert generation_limits(Settings(reasoning_budget=0)).reasoning_budget == 0
     assert generation_limits(Settings(prefix_sharing="all")).shared_prefixes
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+def test_folders_that_this_user_may_not_enter_are_no_accident(tmp_path: Path):
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    (closed / "models").mkdir()
+    os.seteuid(65534)
+    try:
+        folders = {"models_dir": str(closed / "models"), "prefix_cache_dir": str(closed / "p")}
+        findings = find({**folders, "model_path": "gpt-oss-20b"})
+    finally:
+        os.seteuid(0)
+    assert not findings.problems
+    assert findings.settings.download_folder == closed / "models"

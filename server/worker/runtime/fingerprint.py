@@ -22,7 +22,7 @@ def fingerprint(path: str, *facts: object) -> bytes:
     the way this process computes.
     """
     digest = sha256()
-    for file in _parts(Path(path)):
+    for file in parts(Path(path)):
         status = file.stat()
         digest.update(f"{status.st_size} {status.st_mtime_ns}\n".encode())
         for sample in _samples(file, status.st_size):
@@ -33,7 +33,7 @@ def fingerprint(path: str, *facts: object) -> bytes:
     return digest.digest()
 
 
-def _parts(path: Path) -> list[Path]:
+def parts(path: Path) -> list[Path]:
     """The file, or all parts of a model that was split."""
     part = PART.search(path.name)
     if part is None:

@@ -97,17 +97,17 @@ class Gpu:
 
 def gpus() -> list[Gpu]:
     """The graphics cards that this build of llama.cpp can use."""
-    count = _ggml("ggml_backend_dev_count", ctypes.c_size_t)
-    get = _ggml("ggml_backend_dev_get", ctypes.c_void_p, ctypes.c_size_t)
-    kind = _ggml("ggml_backend_dev_type", ctypes.c_int, ctypes.c_void_p)
+    count = ggml("ggml_backend_dev_count", ctypes.c_size_t)
+    get = ggml("ggml_backend_dev_get", ctypes.c_void_p, ctypes.c_size_t)
+    kind = ggml("ggml_backend_dev_type", ctypes.c_int, ctypes.c_void_p)
     devices = [get(index) for index in range(count())]
     return [_gpu(device) for device in devices if kind(device) == DEVICE_GPU]
 
 
 def _gpu(device: int) -> Gpu:
     size_p = ctypes.POINTER(ctypes.c_size_t)
-    name = _ggml("ggml_backend_dev_description", ctypes.c_char_p, ctypes.c_void_p)
-    memory = _ggml("ggml_backend_dev_memory", None, ctypes.c_void_p, size_p, size_p)
+    name = ggml("ggml_backend_dev_description", ctypes.c_char_p, ctypes.c_void_p)
+    memory = ggml("ggml_backend_dev_memory", None, ctypes.c_void_p, size_p, size_p)
     free, total = ctypes.c_size_t(), ctypes.c_size_t()
     memory(device, ctypes.byref(free), ctypes.byref(total))
     return Gpu((name(device) or b"?").decode(errors="replace"), free.value)
@@ -127,11 +127,11 @@ def experts_on_cpu(layers: int) -> ctypes.Array[BufferOverride] | None:
         return None
     numbers = "|".join(str(layer) for layer in range(layers))
     pattern = rf"blk\.({numbers})\.ffn_(up|down|gate)_exps".encode()
-    cpu = _ggml("ggml_backend_cpu_buffer_type", ctypes.c_void_p)()
+    cpu = ggml("ggml_backend_cpu_buffer_type", ctypes.c_void_p)()
     return (BufferOverride * 2)(BufferOverride(pattern, cpu), BufferOverride(None, None))
 
 
-def _ggml(name: str, result: Any, *arguments: Any) -> Callable[..., Any]:
+def ggml(name: str, result: Any, *arguments: Any) -> Callable[..., Any]:
     # A prototype of one's own leaves the bindings' functions as they are. ggml's symbols are found
     # through libllama, which links to them.
     prototype = ctypes.CFUNCTYPE(result, *arguments)
