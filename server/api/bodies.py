@@ -23,10 +23,10 @@ _ANTHROPIC = OtherFields(ignored=anthropic_body.IGNORED, refused=anthropic_body.
 _RESPONSES = OtherFields(
     ignored=openai_responses_body.IGNORED, refused=openai_responses_body.REFUSED
 )
-_OLLAMA = OtherFields(ignored=ollama_body.IGNORED | {"keep_alive"})
+_OLLAMA = OtherFields(ignored=ollama_body.IGNORED)
 # Nothing is generated.
 _OLLAMA_EMBED = OtherFields(ignored=_OLLAMA.ignored | {"options"})
-_OLLAMA_SHOW = OtherFields(ignored=_OLLAMA_EMBED.ignored - {"name"})
+_OLLAMA_SHOW = OtherFields(ignored=_OLLAMA_EMBED.ignored - {"name"} | {"keep_alive"})
 _GENERATE = OtherFields(
     ignored=_OLLAMA.ignored,
     refused={

@@ -198,7 +198,7 @@ def listed(request: Request, *, loaded: bool = False) -> list[OllamaModel]:
     return [
         _model(name, entry)
         for entry in service(request).registry.served()
-        for name in ollama_models.listed_names(entry.name, entry.aliases)
+        for name in ollama_models.listed_names(entry.name, entry.aliases, entry.copies)
         if not loaded or _in_memory(entry)
     ]
 

@@ -53,13 +53,13 @@ def candidates(name: str) -> tuple[str, ...]:
     return (name, name.removesuffix(LATEST)) if name.endswith(LATEST) else (name, name + LATEST)
 
 
-def listed_names(name: str, aliases: Sequence[str]) -> tuple[str, ...]:
-    """The names to list a model under, all with a tag: its own and those of its aliases that have
-    one of their own.
+def listed_names(name: str, aliases: Sequence[str], copies: Sequence[str] = ()) -> tuple[str, ...]:
+    """The names to list a model under, all with a tag: its own, those of its aliases that have one
+    of their own, and its copies.
     """
-    own = name if ":" in name else name + LATEST
     tagged = [alias for alias in aliases if ":" in alias and not alias.endswith(LATEST)]
-    return tuple(dict.fromkeys((own, *tagged)))
+    names = [each if ":" in each else each + LATEST for each in (name, *tagged, *copies)]
+    return tuple(dict.fromkeys(names))
 
 
 def version_body(version: str) -> bytes:

@@ -254,6 +254,7 @@ async def test_what_does_not_fit_is_refused_before_it_is_loaded(
     async with client_of(house.app) as client:
         refused = await client.post(path, json={"model": "huge", **body})
     assert refused.status_code == 503
+    assert refused.headers["x-should-retry"] == "false"
     sentence = "model requires more system memory (20.0 GiB) than is available (10.0 GiB)"
     assert sentence in refused.text
     if path == CHAT:
