@@ -45,34 +45,35 @@ CHECKS = {
 }
 
 DEPLOYMENT = "is about installing and starting, not about HTTP: containers, units, scripts"
+IMAGE = "is about the image: tests/test_image.py, and tests/deploy/test_image.py runs it"
 DOCUMENTATION = "is about the pages, which test_readme.py reads"
 DOWNLOADS = "waits for downloads"
 ELSEWHERE = {
-    "S0-07": DOWNLOADS,
+    "S0-07": "is about a first start: tests/test_supply.py, tests/deploy/test_image.py",
     "S0-09": "is about the machine: tests/worker/runtime/test_placement.py",
-    "S0-14": DEPLOYMENT,
-    "S0-15": DEPLOYMENT,
+    "S0-14": IMAGE,
+    "S0-15": "is about compose.yaml: tests/test_image.py",
     "S1-14": DEPLOYMENT,
     "S1-15": DEPLOYMENT,
     "S1-16": DEPLOYMENT,
     "S1-18": DEPLOYMENT,
     "S1-19": DOCUMENTATION,
     "S1-20": DEPLOYMENT,
-    "S1-21": DEPLOYMENT,
+    "S1-21": IMAGE,
     "S1-22": DOCUMENTATION,
     "S1-23": DOCUMENTATION,
     "S2-13": DOWNLOADS,
-    "S2-21": DEPLOYMENT,
-    "S2-22": DEPLOYMENT,
-    "S2-23": DEPLOYMENT,
+    "S2-21": IMAGE,
+    "S2-22": "is about other servers: tests/clients/test_asgi_servers.py",
+    "S2-23": "is about a page: tests/test_image.py",
     "S2-24": "is about the sources: tests/test_architecture.py",
     "S3-12": DOWNLOADS,
     "S3-13": DOWNLOADS,
     "S3-20": "is about memory, which check-config tells: tests/test_models_table.py",
     "S3-21": "is a setting: tests/test_settings.py",
     "S3-23": DOWNLOADS,
-    "S4-10": DEPLOYMENT,
-    "C-6": DEPLOYMENT,
+    "S4-10": "is about starting: tests/clients/test_asgi_servers.py, tests/test_image.py",
+    "C-6": "is about ports: tests/clients/test_extra_ports.py, tests/test_image.py",
 }
 
 
