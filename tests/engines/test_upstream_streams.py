@@ -154,6 +154,17 @@ def test_log_probabilities_of_completions_are_read() -> None:
     assert events[-1].stop_string == "END"
 
 
+def test_log_probabilities_of_half_a_character_wait_for_the_rest() -> None:
+    halves = [{"token": "?", "bytes": [byte], "logprob": -1} for byte in (0xD0, 0x96)]
+    chunks = [
+        {"choices": [{"delta": {"content": text}, "logprobs": {"content": [half]}}]}
+        for text, half in zip(("", "Ж"), halves, strict=True)
+    ]
+    event = read_chunks(*chunks, delta("stop"))[2]
+    assert event.text == "Ж"
+    assert b"".join(logprob.token for logprob in event.logprobs) == "Ж".encode()
+
+
 def test_bytes_that_are_none_are_taken_as_text() -> None:
     token = {"token": "a", "bytes": [300], "logprob": -0.5}
     choice = {"delta": {"content": "a"}, "logprobs": {"content": [token]}, "finish_reason": "stop"}
