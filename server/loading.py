@@ -35,6 +35,7 @@ class SettlingEmbedder(Embedder, Settling, Protocol):
     pass
 
 
+T = TypeVar("T")
 Kind = TypeVar("Kind", bound=Settling)
 Made = TypeVar("Made", bound=Settling, covariant=True)
 
@@ -98,6 +99,6 @@ async def started(name: str, engine: Kind) -> Kind:
     return engine
 
 
-def apart(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+def apart(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
     """A task that is part of nobody's request: what it logs is not about the first who asked."""
     return Context().run(asyncio.create_task, work)

@@ -87,17 +87,23 @@ class ModelFacts:
         )
 
     def needed_bytes(self) -> int:
-        """Of main memory: the weights, the KV cache, computed prompts, and the worker itself; what
-        is computed on a graphics card is kept there.
+        """Of main memory: the weights, the KV cache, computed prompts, and the worker itself; the
+        layers that are computed on a graphics card are kept there.
         """
-        options = self._options
+        options, shape = self._options, self._shape()
         prompts = options.prefixes.memory_bytes if isinstance(options, ModelOptions) else 0
-        needed = WORKER_BYTES + max(prompts, 0)
-        if has_graphics_card() and options.gpu_layers != 0:
-            return needed
-        shape = self._shape()
         kv_bytes = shape.kv_bytes(self.context_length, self.slots, UNIT_TOKENS)
-        return needed + shape.weight_bytes + kv_bytes
+        here = (shape.weight_bytes + kv_bytes) * self._layers_here(shape.layers)
+        return WORKER_BYTES + max(prompts, 0) + int(here)
+
+    def _layers_here(self, layers: int) -> float:
+        """The share of the layers that the CPU computes. How many fit on a card is not known."""
+        on_card = self._options.gpu_layers
+        if on_card == 0 or not has_graphics_card():
+            return 1.0
+        rest = max(layers - on_card, 0) if on_card > 0 else 0
+        experts = min(self._options.cpu_moe_layers, layers)
+        return max(rest, experts) / max(layers, 1)
 
     def _shape(self) -> Shape:
         heads = max(self._number("attention.head_count"), 1)

@@ -56,7 +56,7 @@ class OnDemand(Generic[Kind]):
         self._unused.set()
         self._used_at = habits.now()
         self._fetching = False
-        self._loading: asyncio.Task[None] | None = None
+        self._loading: asyncio.Task[ServerError | None] | None = None
         self._leaving: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
         self._timer: Cancellable | None = None
@@ -72,11 +72,10 @@ class OnDemand(Generic[Kind]):
 
     async def close(self) -> None:
         self._refusal = self._refusal or _shutting_down()
-        tasks = [task for task in (self._looking, self._loading) if task is not None]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        for task in (self._looking, self._loading):
+            if task is not None:
+                task.cancel()
+                await asyncio.wait([task])
         self._part()
         if self._leaving is not None:
             await asyncio.wait([self._leaving])
@@ -146,9 +145,7 @@ class OnDemand(Generic[Kind]):
     async def _present(self) -> Kind:
         """The engine once it is there. Whoever stops waiting stops nothing else."""
         while self._engine is None or self._engine.status().state == "failed":
-            loading = self._loading
-            if loading is None:
-                loading = self._loading = apart(self._load())
+            loading = self._loading or self._begin()
             first_s = min(FETCH_WAIT_S, self._habits.wait_s)
             await asyncio.wait([loading], timeout=first_s)
             if not loading.done() and not self._fetching:
@@ -157,28 +154,36 @@ class OnDemand(Generic[Kind]):
                 raise self._not_ready()
             if loading.cancelled():
                 raise self._refusal or _shutting_down()
-            loading.result()
+            if (failure := loading.result()) is not None:
+                raise failure
         return self._engine
 
-    async def _load(self) -> None:
-        """Errors: ServerError, which all who wait get."""
+    def _begin(self) -> asyncio.Task[ServerError | None]:
+        if self._refusal is not None:
+            raise self._refusal
+        self._loading = apart(self._load())
+        return self._loading
+
+    async def _load(self) -> ServerError | None:
+        """Returns why it failed, if it did: all who wait are told, and there may be none."""
         try:
             await self._vacate()
             prepared = await self._fetch()
             await self._residency.admit(self, prepared.needed_bytes)
             self._engine = await started(self.name, prepared.make())
-            self._detail = ""
             self._card = self._engine.card()
         except ServerError as error:
             self._detail = error.message
             log.warning("model %s was not loaded: %s", self.name, error.message)
-            raise
+            return error
         finally:
             self._loading = None
             self._fetching = False
             if self._engine is None:
+                self._keep_alive_s = self._habits.keep_alive_s
                 self._residency.leave(self)
             self._rest()
+        return None
 
     async def _vacate(self) -> None:
         """An engine that failed, or is on its way out, has to be gone first."""
@@ -187,11 +192,9 @@ class OnDemand(Generic[Kind]):
             await asyncio.wait([self._leaving])
 
     async def _fetch(self) -> Prepared[Kind]:
-        self._fetching = True
-        self._detail = ""
+        self._fetching, self._detail = True, ""
         prepared = await self._source.prepare(self._say)
-        self._fetching = False
-        self._detail = ""
+        self._fetching, self._detail = False, ""
         return prepared
 
     def _say(self, detail: str) -> None:

@@ -5,15 +5,16 @@ from pathlib import Path
 
 import pytest
 from gguf import GGUFReader, GGUFWriter, PoolingType
+from msgspec.structs import replace
 
+from server.engines.local import LocalOptions
 from server.gguf_head import read_head
 from server.model_facts import WORKER_BYTES, ModelFacts, weight_bytes
 from server.worker.messages import PrefixOptions
 from tests.bert import Bert, embedder_options
-from tests.engines.models import TINY, StartEngine, options
+from tests.engines.models import TINY, limits, local_engine, options
 from tests.gguf_copies import write_copy
 
-pytest_plugins = ("tests.engines.conftest",)
 MIB = 1 << 20
 
 
@@ -97,11 +98,14 @@ def test_a_file_of_nonsense_is_no_model(tmp_path: Path, content: bytes):
         read_head(file)
 
 
-async def test_a_card_says_before_the_load_what_the_worker_says_after(start_engine: StartEngine):
+async def test_a_card_says_before_the_load_what_the_worker_says_after():
     given = options(context=4096, slots=2)
     before = ModelFacts(TINY, given).card()
-    engine = await start_engine(given)
+    engine = local_engine(LocalOptions(name="tiny", model=given, limits=limits()))
+    await engine.start()
+    await engine.settled()
     after = engine.card()
+    await engine.close()
     assert after is not None
     for fact in (
         "architecture",
@@ -140,9 +144,18 @@ def test_needed_are_the_weights_the_context_and_what_is_kept():
 
 def test_what_is_on_a_card_takes_no_memory_of_the_machine(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("server.model_facts.has_graphics_card", lambda: True)
-    on_card = ModelFacts(Path("/nowhere"), embedder_options(TINY, gpu_layers=-1))
-    assert on_card.needed_bytes() == WORKER_BYTES
-    assert ModelFacts(TINY, options()).needed_bytes() > WORKER_BYTES + weight_bytes(TINY)
+
+    def needed(gpu_layers: int, experts: int = 0) -> int:
+        given = replace(options(), gpu_layers=gpu_layers, cpu_moe_layers=experts)
+        return ModelFacts(TINY, given).needed_bytes() - WORKER_BYTES
+
+    layers = read_head(TINY).number("gpt-oss.block_count")
+    whole = needed(0)
+    assert whole > weight_bytes(TINY)
+    assert needed(-1) == needed(-2) == needed(layers) == needed(layers + 1) == 0
+    assert needed(1) == pytest.approx(whole * (layers - 1) / layers, abs=1)
+    assert needed(-1, experts=1) == pytest.approx(whole / layers, abs=1)
+    assert needed(-1, experts=99) == whole
 
 
 def test_a_model_of_vectors_says_how_long_they_are(tmp_path: Path):

@@ -1,6 +1,7 @@
 """Models that are loaded when they are first asked: how they come, stay and go."""
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
@@ -130,6 +131,18 @@ async def test_what_a_request_said_is_forgotten_with_the_model() -> None:
     await idle(machine, guest, keep_alive_s=5.0)
     machine.time.advance(5.0)
     await quiet()
+    await idle(machine, guest)
+    assert guest.status().expires_in_s == KEEP_ALIVE_S
+
+
+async def test_what_a_request_said_is_forgotten_with_its_failure() -> None:
+    machine = Machine()
+    guest = machine.guest("a", 10)
+    asked = Asking(guest, keep_alive_s=0.0)
+    await quiet()
+    machine.live[0].fails = True
+    machine.live[0].come.set()
+    assert await asked.failure() is not None
     await idle(machine, guest)
     assert guest.status().expires_in_s == KEEP_ALIVE_S
 
@@ -387,3 +400,21 @@ def test_one_that_stays_is_reckoned_with(state: str, room: int) -> None:
     card = replace(CARD, unclaimed_bytes=5)
     residency.settle(Resident(ScriptedEngine(state=state, card=card), lambda: 30))
     assert residency.room_bytes() == room
+
+
+async def test_a_load_that_fails_when_nobody_waits_any_more_is_no_accident(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    machine = Machine()
+    guest = machine.guest("a", 10)
+    asked = Asking(guest)
+    await quiet()
+    asked.task.cancel()
+    await quiet()
+    machine.live[0].fails = True
+    machine.live[0].come.set()
+    await quiet()
+    assert guest.status().state == "unloaded"
+    gc.collect()
+    (record,) = caplog.records
+    assert (record.levelname, "it is broken" in record.getMessage()) == ("WARNING", True)

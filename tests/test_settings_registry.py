@@ -1,16 +1,18 @@
 """The list of models: what may stand in it, and what is said of what may not."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from server.core.durations import read_duration
 from server.hub.reference import CATALOGUE, Reference
 from server.settings import Settings
 from server.settings_load import SettingsError, find, load
 from server.settings_model_file import bundled_model
-from server.settings_registry import Listing, LocalSource, read_registry
+from server.settings_registry import Entry, Listing, LocalSource, read_registry
 from server.settings_served import served
 from server.settings_slices import embedder_setup, local_options
 from tests.engines.models import TINY
@@ -197,6 +199,15 @@ def test_the_example_has_the_names_that_older_clients_ask_for():
     names = {name for each in listings for name in (each.name, *each.aliases)}
     assert names >= SEED_IDS
     assert all(not each.chat for each in listings if each.name in SEED_IDS)
+
+
+def test_the_readmes_list_is_one():
+    readme = EXAMPLE.parent.with_name("README.md").read_text(encoding="utf-8")
+    (block,) = (
+        each for each in re.findall(r"```yaml\n(.*?)```", readme, re.S) if "hf_repo" in each
+    )
+    entries = [Entry.model_validate(each) for each in yaml.safe_load(block)]
+    assert [each.name for each in entries] == ["qwen3", "GPT-2", "nomic"]
 
 
 # --- which models that makes ---------------------------------------------------------------------

@@ -55,12 +55,14 @@ class LocalEngine(SupervisedBackend[Session]):
     ) -> None:
         self._options = options
         self._make_format = make_format
-        self._threads = ThreadPoolExecutor(TOKENISER_THREADS, thread_name_prefix="tokenise")
+        self._threads = _tokenisers()
         super().__init__(options, obtain)
 
     async def close(self) -> None:
         await super().close()
         self._threads.shutdown(wait=False)
+        # Should it be started again: a pool has no threads until it is used.
+        self._threads = _tokenisers()
 
     def status(self) -> EngineStatus:
         session = self._supervision.session
@@ -111,3 +113,7 @@ class LocalEngine(SupervisedBackend[Session]):
                 self._options.name,
             )
         return vocabulary, text_format
+
+
+def _tokenisers() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(TOKENISER_THREADS, thread_name_prefix="tokenise")

@@ -269,3 +269,14 @@ async def test_a_vocabulary_that_is_not_gpt_oss_own_is_warned_of(
 ) -> None:
     await start_engine(demonstration=demonstration)
     assert ("is not gpt-oss's own" in caplog.text) is not demonstration
+
+
+async def test_a_closed_engine_can_be_started_again(start_engine: StartEngine) -> None:
+    engine = await start_engine()
+    first = await collect(engine.generate(asked("Hello!")))
+    await engine.close()
+    with pytest.raises(ServerError, match="closed"):
+        await collect(engine.generate(asked("Hello!")))
+    await engine.start()
+    assert (await engine.settled()).state == "ready"
+    assert (await collect(engine.generate(asked("Hello!")))).text == first.text

@@ -101,6 +101,22 @@ def test_the_tightest_cgroup_counts(tmp_path: Path) -> None:
     assert available_bytes(root) == 3_000_000_000
 
 
+def test_files_in_use_may_count_as_available(tmp_path: Path) -> None:
+    group = "sys/fs/cgroup/gpt-api.service"
+    root = machine(
+        tmp_path,
+        {
+            "proc/meminfo": MEMINFO,
+            "proc/self/cgroup": "0::/gpt-api.service\n",
+            f"{group}/memory.max": "5000000000\n",
+            f"{group}/memory.current": "4000000000\n",
+            f"{group}/memory.stat": "inactive_file 1000000000\nactive_file 500000000\n",
+        },
+    )
+    assert available_bytes(root) == 2_000_000_000
+    assert available_bytes(root, mapped=True) == 2_500_000_000
+
+
 def test_cgroups_of_the_first_kind(tmp_path: Path) -> None:
     root = machine(
         tmp_path,
