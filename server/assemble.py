@@ -11,7 +11,6 @@ from server.core.ports import Embedder, Engine
 from server.engines.embedder import LocalEmbedder
 from server.engines.local import LocalEngine
 from server.engines.supervision import Obtain
-from server.engines.upstream import UpstreamEngine
 from server.formats.base import Format
 from server.formats.harmony import gpt_oss_format
 from server.formats.raw import plain_format
@@ -130,6 +129,9 @@ class Workshop:
         )
 
     def _far(self, listing: Listing, source: UpstreamSource) -> Engine:
+        # Most servers ask no others, and need not load what that takes.
+        from server.engines.upstream import UpstreamEngine
+
         return UpstreamEngine(upstream_options(self._settings, listing, source))
 
     def _engine(self, listing: Listing, resident: bool) -> Engine:

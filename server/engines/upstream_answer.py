@@ -69,6 +69,7 @@ class AnswerWriter:
         self._parts = 0
         self._call: _Call | None = None
         self._closed_calls: set[int] = set()
+        self._waiting: list[TokenLogprob] = []
         self._called = False
 
     def begin(self) -> Iterator[Event]:
@@ -82,7 +83,11 @@ class AnswerWriter:
         yield from self._write("reasoning", text)
 
     def say(self, text: str, logprobs: Sequence[TokenLogprob] = ()) -> Iterator[Event]:
-        yield from self._write("text", text, tuple(logprobs))
+        """Log probabilities of half a character come without text; they wait for the rest of it."""
+        self._waiting += logprobs
+        if text:
+            waiting, self._waiting = tuple(self._waiting), []
+            yield from self._write("text", text, waiting)
 
     def call(self, piece: CallPiece) -> Iterator[Event]:
         """Errors: Disorder where calls that follow each other are mixed."""
@@ -135,7 +140,7 @@ class AnswerWriter:
             if not piece.name:
                 return
             call.begun = self._called = True
-            # Whatever was open before has been ended with the call before.
+            # Text may have come as long as its name had not.
             yield from self._end_text()
             yield from self._begin_part("tool_call", call.call_id, piece.name)
         if call.held:

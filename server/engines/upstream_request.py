@@ -5,6 +5,7 @@ Knows no server that answers it.
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from typing_extensions import assert_never
 
@@ -48,6 +49,9 @@ def chat_body(
     if (request.reasoning_budget or 0) > 0:
         raise lacking(options.name, "reasoning_budget", "budget for reasoning, but an effort")
     body = _common(request, options)
+    if _is_openai(options.base_url):
+        # Its newer models know the length by this name alone.
+        body["max_completion_tokens"] = body.pop("max_tokens")
     body["messages"] = [_message(each, options) for each in conversation.messages]
     body |= _tools(conversation)
     if options.reasoning:
@@ -91,6 +95,11 @@ def _common(request: GenerationRequest, options: UpstreamOptions) -> _Json:
         "logit_bias": {str(token): bias for token, bias in sampling.logit_bias.items()} or None,
         **{name: getattr(sampling, name) for name in _SAMPLERS},
     }
+
+
+def _is_openai(base_url: str) -> bool:
+    host = urlsplit(base_url).hostname or ""
+    return host.endswith((".openai.com", ".openai.azure.com"))
 
 
 def _given(body: Mapping[str, Any]) -> _Json:

@@ -133,3 +133,12 @@ async def test_keys_hold_for_it_too() -> None:
     # What a client shows us is not shown to others.
     (received,) = server.requests
     assert received.headers["authorization"] == "Bearer sk-far"
+
+
+async def test_there_is_nothing_to_load() -> None:
+    async with far(*GREETING) as (client, server):
+        chat = await client.post("/api/chat", json={"model": "far", "keep_alive": 0})
+        generate = await client.post("/api/generate", json={"model": "far"})
+    assert (chat.status_code, generate.status_code) == (200, 200)
+    assert generate.json()["done"] is True
+    assert not server.requests

@@ -172,6 +172,14 @@ async def test_every_failure_is_one_error(script: Any, kind: str, words: str) ->
     assert len(server.requests) == 1
 
 
+async def test_no_more_of_a_refusal_is_read_than_its_beginning() -> None:
+    endless = (b"HTTP/1.1 500 Oops\r\n\r\n", b"x" * 100_000, Pause())
+    async with serving(*endless) as server, upstream(server.url) as engine:
+        error = await failure_of(engine)
+        await server.left.wait()
+    assert error.kind == "upstream_failed"
+
+
 async def test_a_full_server_says_when_to_come_back() -> None:
     reply = whole("429 Too Many Requests", Retry_After="17")
     async with serving(reply) as server, upstream(server.url) as engine:

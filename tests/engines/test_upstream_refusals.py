@@ -99,4 +99,5 @@ def test_when_to_come_back_is_passed_on() -> None:
     assert refused(429, Retry_After="soon").retry_after is None
     then = format_datetime(datetime.now(timezone.utc) + timedelta(seconds=90), usegmt=True)
     assert 60 < refused(429, Retry_After=then).retry_after <= 90
+    assert refused(429, Retry_After="Mon, 01 Jan 2001 00:00:00 -0000").retry_after == 1
     assert refused(429, Retry_After="Mon, 01 Jan 2001 00:00:00 GMT").retry_after == 1

@@ -120,6 +120,13 @@ def test_what_the_protocol_has_is_passed_on(more: Any, expected: Any) -> None:
     assert body(asked(**more)) == BARE | expected
 
 
+def test_openai_itself_knows_lengths_by_their_newer_name() -> None:
+    there = "https://api.openai.com/v1"
+    assert body(asked(max_tokens=5), base_url=there) == BARE | {"max_completion_tokens": 5}
+    assert body(asked(), base_url=there) == BARE
+    assert body(raw(max_tokens=5), base_url=there)["max_tokens"] == 5
+
+
 @pytest.mark.parametrize(
     ("request_", "param"),
     [

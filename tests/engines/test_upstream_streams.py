@@ -154,6 +154,48 @@ def test_log_probabilities_of_completions_are_read() -> None:
     assert events[-1].stop_string == "END"
 
 
+def test_log_probabilities_of_half_a_character_wait_for_the_rest() -> None:
+    halves = [{"token": "?", "bytes": [byte], "logprob": -1} for byte in (0xD0, 0x96)]
+    chunks = [
+        {"choices": [{"delta": {"content": text}, "logprobs": {"content": [half]}}]}
+        for text, half in zip(("", "Ж"), halves, strict=True)
+    ]
+    event = read_chunks(*chunks, delta("stop"))[2]
+    assert event.text == "Ж"
+    assert b"".join(logprob.token for logprob in event.logprobs) == "Ж".encode()
+
+
+def test_bytes_that_are_none_are_taken_as_text() -> None:
+    token = {"token": "a", "bytes": [300], "logprob": -0.5}
+    choice = {"delta": {"content": "a"}, "logprobs": {"content": [token]}, "finish_reason": "stop"}
+    assert read_chunks({"choices": [choice]})[2].logprobs[0].token == b"a"
+
+
+async def test_content_may_come_in_parts() -> None:
+    parts = [{"type": "thinking", "thinking": []}, {"type": "text", "text": "Hel"}]
+    events = read_chunks(delta(content=parts), delta("stop", content="lo"))
+    assert (await answer_of(events))["text"] == "Hello"
+
+
+async def test_a_refusal_is_an_answer() -> None:
+    events = read_chunks(delta(refusal="I can't"), delta("stop", refusal=" do that."))
+    assert (await answer_of(events))["text"] == "I can't do that."
+
+
+async def test_functions_of_old_are_tools() -> None:
+    events = read_chunks(
+        delta(function_call={"name": "f", "arguments": '{"a":'}),
+        delta(function_call={"arguments": "1}"}),
+        delta("function_call"),
+    )
+    check_answer(events)
+    answer = await answer_of(events)
+    ((call_id, *call),) = answer["tool_calls"]
+    assert call == ["f", '{"a":1}']
+    assert call_id.startswith("call_")
+    assert answer["reason"] == "tool_calls"
+
+
 def test_a_comment_is_a_sign_of_admission() -> None:
     assert list(reader().feed(b": working\n\n")) == [Started(prompt_tokens=0)]
 
@@ -183,6 +225,11 @@ def test_other_choices_are_not_ours() -> None:
         ([delta(content="a"), {"error": {"message": "cut"}}], "upstream_failed", "cut"),
         ([delta("error", content="a")], "upstream_failed", "amid"),
         (["no json"], "upstream_failed", "no answer in OpenAI's"),
+        (
+            [delta("tool_calls", tool_calls=[{"index": 0, "id": "a"}])],
+            "upstream_failed",
+            "a tool without a name",
+        ),
         ([{"choices": [{"delta": {"content": 1}}]}], "upstream_failed", "no answer in OpenAI's"),
         ([delta(content="a")], "upstream_failed", "ended before"),
         ([], "upstream_failed", "ended before"),
@@ -201,6 +248,7 @@ def test_failures_amid_a_stream_are_told(frames: list[Any], kind: str, words: st
         ("chatkit", frame({"type": "error", "message": "quota is spent"})),
         ("chatkit", frame({"error": {"message": "quota is spent"}})),
         ("vercel", b'3:"quota is spent"\n'),
+        ("vercel", b'3:{"message": "quota is spent"}\n'),
     ],
 )
 def test_other_wires_tell_failures_in_their_words(wire: str, data: bytes) -> None:
@@ -229,6 +277,11 @@ def test_warnings_of_a_server_like_this_are_passed_on() -> None:
     end = read_chunks(delta("stop", content="a") | {"warning": "mended", "usage": usage})[-1]
     assert isinstance(end, Finished)
     assert end.warning == "mended"
+
+
+def test_a_step_may_end_with_an_error() -> None:
+    with pytest.raises(ServerError, match="failed amid"):
+        events_of(reader("vercel"), b'0:"a"\ne:{"finishReason":"error"}\n')
 
 
 def test_a_step_that_is_continued_is_no_end() -> None:
