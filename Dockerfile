@@ -40,7 +40,7 @@ RUN rm -r /opt/gpt-api/lib/python3*/site-packages/include /opt/gpt-api/lib/pytho
     done
 
 COPY requirements.txt pyproject.toml README.md LICENSE ./
-COPY models/gpt-oss-tiny.gguf models/
+COPY models/gpt-oss-tiny.gguf models/registry.example.yaml models/
 COPY server server
 RUN python3 -m pip --python /opt/gpt-api/bin/python install --no-cache-dir --no-deps .
 

@@ -138,6 +138,16 @@ def test_what_is_copied_exists_and_is_sent() -> None:
     assert "server/worker/runtime/library.py" not in ignored
 
 
+def test_what_an_installation_consists_of_is_copied() -> None:
+    package = (ROOT / "pyproject.toml").read_text()
+    data = re.search(r'^"share/gpt-api/models" = \[(.*)\]$', package, re.MULTILINE)
+    assert data
+    named = re.findall(r'"([^"]+)"', data[1])
+    assert named
+    copied = {word for each in INSTRUCTIONS if each.name == "COPY" for word in each.text.split()}
+    assert {*named, "server", "pyproject.toml", "README.md", "requirements.txt"} <= copied
+
+
 @pytest.mark.parametrize(
     "path",
     [
