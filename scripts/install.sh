@@ -158,5 +158,6 @@ main() {
     fi
 }
 
-# All in functions, called on the last line: a script that was cut short does nothing.
-main "$@"
+# All in functions, called on the last line: a script that was cut short does nothing, and one that is
+# replaced meanwhile is not read any further.
+main "$@"; exit

@@ -34,6 +34,18 @@ def test_a_plan_says_everything_and_does_nothing() -> None:
     assert Path("/etc/gpt-api").exists() == was_there
 
 
+def test_a_machine_that_is_too_small_is_told_with_figures(tmp_path: Path) -> None:
+    (tmp_path / "model.gguf").write_bytes(b"GGUF")
+    # Ten terabytes, of which nothing is written.
+    with (tmp_path / "model.gguf").open("r+b") as file:
+        file.truncate(10**13)
+    options = ("--yes", "--model", str(tmp_path / "model.gguf"))
+    code, said = rehearse(*options)
+    assert code == 1
+    assert " GB of memory, and the model needs 10002.0 GB; choose a smaller model" in said
+    assert "note: this machine has" in rehearse(*options, "--force")[1]
+
+
 def test_answers_may_come_as_variables() -> None:
     variables = {"INSTALL_MODEL": "demo", "INSTALL_PORT": "8124", "INSTALL_ENGINE": "source"}
     said = rehearse("--yes", **variables)[1]
