@@ -59,7 +59,8 @@ def newer(service: Installed, change: str) -> None:
     )
 
 
-def test_an_upgrade_under_load_loses_no_request(service: Installed) -> None:
+def test_an_upgrade_under_load_loses_no_request(patient: Installed) -> None:
+    service = patient
     newer(service, """sed -i 's/^__version__ = .*/__version__ = "9.9.9"/' server/__init__.py""")
     load = Load(service.url, service.key)
     load.start()
