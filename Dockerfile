@@ -16,11 +16,11 @@ RUN apt-get update \
     && python3 -m venv --without-pip /opt/gpt-api
 WORKDIR /src
 
-# The engine first: it takes longest and changes least.
+# The engine first: it takes longest. Everything is what requirements.lock says, to the checksum.
 ARG CUDA
 ARG NATIVE=OFF
 ARG CMAKE_ARGS=
-COPY requirements.txt ./
+COPY requirements.lock ./
 # A build has no driver to link with, only the card's machine has.
 RUN portable="" \
     && if [ "$NATIVE" = OFF ] && [ "$(uname -m)" = aarch64 ]; then \
@@ -28,11 +28,18 @@ RUN portable="" \
     fi \
     && export CMAKE_ARGS="-DGGML_NATIVE=$NATIVE $portable \
         ${CUDA:+-DGGML_CUDA=ON -DCMAKE_EXE_LINKER_FLAGS=-Wl,--allow-shlib-undefined} $CMAKE_ARGS" \
-    && python3 -m pip --python /opt/gpt-api/bin/python install --no-cache-dir \
-        --no-binary llama-cpp-python "$(grep '^llama-cpp-python' requirements.txt)"
-RUN python3 -m pip --python /opt/gpt-api/bin/python install --no-cache-dir -r requirements.txt
+    && sed -n '/^llama-cpp-python==/,/[^\\]$/p' requirements.lock >engine.lock \
+    && python3 -m pip --python /opt/gpt-api/bin/python install --no-cache-dir --no-deps \
+        --require-hashes --no-binary llama-cpp-python -r engine.lock
+RUN python3 -m pip --python /opt/gpt-api/bin/python install --no-cache-dir \
+    --require-hashes -r requirements.lock
+# Beside the engine its build leaves what only compilers want, and every library under three names.
+RUN rm -r /opt/gpt-api/lib/python3*/site-packages/include /opt/gpt-api/lib/python3*/site-packages/lib \
+    && for library in /opt/gpt-api/lib/python3*/site-packages/llama_cpp/lib/*.so; do \
+        for name in "$library".*; do ln -sf "$(basename "$library")" "$name"; done; \
+    done
 
-COPY pyproject.toml README.md LICENSE ./
+COPY requirements.txt pyproject.toml README.md LICENSE ./
 COPY models/gpt-oss-tiny.gguf models/
 COPY server server
 RUN python3 -m pip --python /opt/gpt-api/bin/python install --no-cache-dir --no-deps .
@@ -43,7 +50,7 @@ LABEL org.opencontainers.image.title="gpt-api" \
     org.opencontainers.image.licenses="MIT"
 # Folders belong to the group root too: some platforms run images as a user of their own choice.
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends ca-certificates libgomp1 python3 tini \
+    && apt-get install --yes --no-install-recommends ca-certificates libgomp1 libstdc++6 python3 tini \
     && rm -rf /var/lib/apt/lists/* \
     && if ! getent passwd 1000; then \
         useradd --uid 1000 --home-dir /app --no-create-home --shell /usr/sbin/nologin gpt-api; \

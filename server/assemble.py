@@ -35,13 +35,7 @@ MakeFormat: TypeAlias = Callable[[Vocabulary], Format]
 
 def registry(settings: Settings) -> Registry:
     """The served models, not yet loaded."""
-    models = served(settings)
-    workshop = Workshop(settings)
-    entries = [
-        workshop.entry(listing, resident=listing.name in models.resident)
-        for listing in models.listings
-    ]
-    return Registry(entries, models.default, forgiving=settings.unknown_model == "default")
+    return Workshop(settings).registry()
 
 
 class Workshop:
@@ -53,6 +47,16 @@ class Workshop:
         self._settings = settings
         available = partial(available_bytes, mapped=True)
         self._residency = Residency(available, settings.loaded_limit)
+
+    def registry(self) -> Registry:
+        """All that the settings name."""
+        models = served(self._settings)
+        entries = [
+            self.entry(listing, resident=listing.name in models.resident)
+            for listing in models.listings
+        ]
+        forgiving = self._settings.unknown_model == "default"
+        return Registry(entries, models.default, forgiving=forgiving)
 
     def entry(self, listing: Listing, *, resident: bool = False) -> Entry | EmbedderEntry:
         """A model, not yet loaded; one that is not `resident` comes and goes."""

@@ -36,13 +36,15 @@ class About:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """A served model that writes. `created` is Unix time in seconds. One that does not `chat` can
-    only write on after a text; one with `vision` reads pictures. `owner`: who runs it.
+    only write on after a text; one with `vision` reads pictures. `owner`: who runs it. `copies` are
+    names that it was given while the server runs.
     """
 
     name: str
     engine: Engine
     created: int
     aliases: tuple[str, ...] = ()
+    copies: tuple[str, ...] = ()
     chat: bool = True
     vision: bool = False
     owner: str = OURS
@@ -52,7 +54,7 @@ class Entry:
     def told_names(self) -> tuple[str, ...]:
         """The names to tell people: its own, and those of its aliases that Ollama's users write."""
         tagged = (alias for alias in self.aliases if ":" in alias and not alias.endswith(":latest"))
-        return tuple(dict.fromkeys((self.name, *tagged)))
+        return tuple(dict.fromkeys((self.name, *tagged, *self.copies)))
 
     def check_chat(self) -> None:
         """Errors: ServerError not_implemented for a model that does not chat."""
@@ -68,12 +70,16 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbedderEntry:
-    """A served model that makes embeddings. `created` is Unix time in seconds."""
+    """A served model that makes embeddings. `created` is Unix time in seconds; `copies` are names
+    that it was given while the server runs.
+    """
 
     name: str
     engine: Embedder
     created: int
     aliases: tuple[str, ...] = ()
+    copies: tuple[str, ...] = ()
+    owner: str = OURS
     about: About = field(default_factory=About)
 
 
@@ -108,7 +114,6 @@ class Registry:
     def __init__(self, entries: Sequence[Served], default: str, *, forgiving: bool = False) -> None:
         self._entries: list[Served] = []
         self._names: dict[str, Served] = {}
-        self._copies: set[str] = set()
         for entry in entries:
             self._enter(entry)
         self._default = default
@@ -208,8 +213,7 @@ class Registry:
         if taken:
             raise ServerError("invalid", f"The name {alias[:100]!r} is another model's already.")
         if self._names.get(alias.lower()) is None:
-            self._copies |= _forms(alias)
-            self._replace(entry, replace(entry, aliases=(*entry.aliases, alias)))
+            self._replace(entry, replace(entry, copies=(*entry.copies, alias)))
 
     async def remove(self, name: str) -> None:
         """Forget an alias that was given by `alias`; or else a model, of which everything is freed
@@ -219,10 +223,9 @@ class Registry:
         entry = self._names.get(name.lower())
         if entry is None:
             raise self._unknown(name)
-        if copies := self._copies & _forms(name):
-            self._copies -= copies
-            kept = tuple(alias for alias in entry.aliases if not _forms(alias) & copies)
-            self._replace(entry, replace(entry, aliases=kept))
+        kept = tuple(copy for copy in entry.copies if name.lower() not in _forms(copy))
+        if kept != entry.copies:
+            self._replace(entry, replace(entry, copies=kept))
             return
         if entry is self.default():
             raise ServerError(
@@ -244,7 +247,7 @@ class Registry:
         await asyncio.gather(*(entry.engine.close() for entry in self._entries))
 
     def _enter(self, entry: Served) -> None:
-        names = names_of(entry.name, entry.aliases)
+        names = _names(entry)
         if twice := names & self._names.keys():
             raise ValueError(f"the name {min(twice)} stands for two models")
         self._entries.append(entry)
@@ -257,7 +260,7 @@ class Registry:
     def _replace(self, old: Served, new: Served) -> None:
         self._entries[self._entries.index(old)] = new
         self._forget_names(old)
-        self._names |= dict.fromkeys(names_of(new.name, new.aliases), new)
+        self._names |= dict.fromkeys(_names(new), new)
 
     def _forget_names(self, entry: Served) -> None:
         self._names = {name: other for name, other in self._names.items() if other is not entry}
@@ -276,6 +279,10 @@ class Registry:
 def names_of(name: str, aliases: Sequence[str]) -> frozenset[str]:
     """Everything that a model is called, in lower case; no tag is the same as Ollama's `latest`."""
     return frozenset(form for each in (name, *aliases) for form in _forms(each))
+
+
+def _names(entry: Served) -> frozenset[str]:
+    return names_of(entry.name, (*entry.aliases, *entry.copies))
 
 
 def _forms(name: str) -> frozenset[str]:

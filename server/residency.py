@@ -76,7 +76,7 @@ class Residency:
         must: of the idle ones the least recently used. Errors: ServerError busy,
         insufficient_memory.
         """
-        # One after the other: nothing is promised twice.
+        # One after the other: the room that is made for one is not for the next who comes.
         async with self._door:
             while (victim := self._in_the_way(guest.name, needed_bytes)) is not None:
                 log.info("model %s makes room for %s", victim.name, guest.name)

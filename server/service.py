@@ -169,7 +169,7 @@ def _model(settings: Settings) -> str:
 
 def _place(settings: Settings, origin: ModelOrigin) -> str:
     if isinstance(origin, UpstreamSource):
-        return f"answered by {origin.base_url}"
+        return f"answered by {origin.host}"
     model = origin.model
     if isinstance(model, Reference):
         return f"{model}, in {settings.download_folder}"

@@ -17,7 +17,12 @@ from server.core.durations import read_duration
 from server.hub.reference import Reference, is_reference, read_reference
 from server.registry import names_of
 from server.settings_model_file import find_or_name
-from server.settings_upstream_source import UpstreamEntry, UpstreamSource, upstream_source
+from server.settings_upstream_source import (
+    PATTERNS,
+    UpstreamEntry,
+    UpstreamSource,
+    upstream_source,
+)
 
 # What ModelOptions.gpu_layers means by them.
 DEVICE_LAYERS = {"auto": -2, "cpu": 0, "cuda": -1, "mps": -1}
@@ -249,6 +254,8 @@ def _sentence(error: ErrorDetails) -> str:
         return f"{field} is no key; there are {', '.join(keys.model_fields)}"
     if error["type"] == "missing":
         return f"{field} is missing"
+    if error["type"] == "string_pattern_mismatch":
+        return f"{field} is not {PATTERNS.get(field, 'a name without spaces')}"
     reason = error.get("ctx", {}).get("error") or error["msg"]
     return f"{field}: {_lowered(str(reason))}"
 

@@ -70,7 +70,6 @@ class SeveralSettings(BaseModel):
         gt=0,
         allow_inf_nan=False,
     )
-
     default_model: str | None = setting(
         None,
         "The name that a request without a model gets; unset: MODEL_NAME.",

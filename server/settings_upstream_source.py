@@ -4,8 +4,10 @@ Nobody is asked here whether such a server is there.
 """
 
 import os
+import re
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, TypeAlias
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -14,6 +16,13 @@ from server.core.durations import read_duration
 Wire: TypeAlias = Literal["openai", "chatkit", "vercel"]
 # An address without a name and a password, and without what follows a path.
 URL = r"^https?://[^\s/@?#]+(/[^\s?#]*)?$"
+
+KEY = r"^[\x21-\x7e]+$"
+# What they are, in words, by the field that has them.
+PATTERNS = {
+    "upstream.base_url": "an address like https://api.example.com/v1",
+    "upstream.api_key": "a key without spaces and foreign letters",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +38,11 @@ class UpstreamSource:
     timeout_s: float | None = None
     session_prefix: str = ""
 
+    @property
+    def host(self) -> str:
+        """The server, for people."""
+        return urlsplit(self.base_url).netloc
+
 
 def _seconds(value: object) -> object:
     return read_duration(value.strip()) if isinstance(value, str) else value
@@ -41,7 +55,7 @@ class UpstreamEntry(BaseModel):
 
     base_url: Annotated[str, Field(pattern=URL)]
     model: Annotated[str, Field(min_length=1)] | None = None
-    api_key: Annotated[str, Field(pattern=r"^[\x21-\x7e]+$")] | None = None
+    api_key: Annotated[str, Field(pattern=KEY)] | None = None
     api_key_env: str | None = None
     wire: Wire = "openai"
     vision: bool = False
@@ -53,6 +67,8 @@ class UpstreamEntry(BaseModel):
 def upstream_source(entry: UpstreamEntry, name: str) -> UpstreamSource:
     """The source of the model that is called `name` here. Errors: ValueError."""
     model = entry.model or name
+    if entry.wire == "chatkit" and not model.isascii():
+        raise ValueError(f"chatkit cannot be asked for {model}; give it a model in ASCII")
     return UpstreamSource(
         base_url=entry.base_url,
         model=model,
@@ -76,9 +92,7 @@ def _key(entry: UpstreamEntry) -> str:
     if entry.api_key_env is None:
         return entry.api_key or ""
     key = os.environ.get(entry.api_key_env, "").strip()
-    if not key:
-        raise ValueError(
-            f"the variable {entry.api_key_env}, which api_key_env names, is not set; set it, or"
-            " leave api_key_env out"
-        )
+    if not re.fullmatch(KEY, key):
+        wrong = "has spaces or foreign letters; copy the key again" if key else "is not set; set it"
+        raise ValueError(f"the variable {entry.api_key_env}, which api_key_env names, {wrong}")
     return key

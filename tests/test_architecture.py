@@ -73,6 +73,7 @@ TOP = frozenset(
         "main",
         "model_facts",
         "model_source",
+        "models_table",
         "notify",
         "presence",
         "pull",

@@ -220,3 +220,19 @@ def test_render_finds_what_its_blueprint_names() -> None:
     assert {each["key"] for each in web["envVars"]} <= names_of_settings() | NOT_OURS
     # Render says where to listen.
     assert "PORT" not in {each["key"] for each in web["envVars"]}
+
+
+def test_the_page_names_what_there_is() -> None:
+    page = (ROOT / "docs" / "docker.md").read_text()
+    named = set(re.findall(r"`(?:-e )?([A-Z][A-Z_]{3,})(?:=[^`]*)?`", page))
+    arguments = {each.text.partition("=")[0] for each in INSTRUCTIONS if each.name == "ARG"}
+    elsewhere = {"PUBLISH_ADDRESS", "GPT_API_KEY", "GPT_API_DEPLOY_BUILDAH", "GPT_API_DEPLOY_IMAGE"}
+    assert named - arguments - elsewhere <= names_of_settings()
+    for name, value in environment().items():
+        if name in names_of_settings() and name != "REQUIRE_GPU":
+            assert f"`{name}`" in page
+            assert f"`{value}`" in page
+    # Who wants nothing compiled is sent where scripts/run looks.
+    prebuilt = re.search(r"^PREBUILT=(\S+)$", (ROOT / "scripts" / "lib.sh").read_text(), re.M)
+    assert prebuilt
+    assert f"--extra-index-url {prebuilt[1]}`" in page

@@ -44,6 +44,7 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
 GOOD = [
     ("UNKNOWN_MODEL", "Default", "default"),
     ("COMPLETIONS_AS_CHAT", "1", True),
+    ("OLLAMA_TRUNCATE", "0", False),
     ("HEALTH_STATUS_TEXT", "Healthy", "healthy"),
     ("CORS_ALLOW_ORIGINS", "*", Origins(("*",))),
     (
@@ -143,6 +144,7 @@ GOOD = [
 BAD = [
     ("UNKNOWN_MODEL", "first", '"first" is not one of refuse, default; set UNKNOWN_MODEL=refuse'),
     ("COMPLETIONS_AS_CHAT", "y/n", '"y/n" is not 1 or 0 (or true, false, on, off)'),
+    ("OLLAMA_TRUNCATE", "2", '"2" is not 1 or 0 (or true, false, on, off)'),
     ("HEALTH_STATUS_TEXT", "fine", '"fine" is not one of ok, healthy; set HEALTH_STATUS_TEXT=ok'),
     ("CORS_ALLOW_ORIGINS", "https://a.b,c.d", '"c.d" is not an origin; write https://chat.'),
     ("CORS_ALLOW_ORIGINS", "https://a.b/chat", '"https://a.b/chat" is not an origin; write'),

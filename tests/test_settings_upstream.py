@@ -106,20 +106,25 @@ async def test_its_entry_says_whose_it_is(listed: Any) -> None:
     ("entry", "words"),
     [
         ("upstream: {}", "upstream.base_url is missing"),
-        ("upstream: {base_url: ftp://a}", "upstream.base_url: "),
-        ("upstream: {base_url: 'http://user:secret@a'}", "upstream.base_url: "),
+        ("upstream: {base_url: ftp://a}", "upstream.base_url is not an address like https"),
+        ("upstream: {base_url: 'http://user:secret@a'}", "upstream.base_url is not an address"),
         ("upstream: {base_url: http://a, key: x}", "upstream.key is no key; there are base_url"),
         ("upstream: {base_url: http://a, wire: smoke}", "upstream.wire: "),
         ("upstream: {base_url: http://a, timeout: 0}", "upstream.timeout: "),
-        ("upstream: {base_url: http://a, api_key: 'sk secret'}", "upstream.api_key: "),
+        ("upstream: {base_url: http://a, api_key: 'sk secret'}", "upstream.api_key is not a key"),
         ("upstream: {base_url: http://a, api_key: x, api_key_env: Y}", "leave one out"),
         ("upstream: {base_url: http://a, api_key_env: NO_SUCH}", "NO_SUCH, which api_key_env"),
+        ("upstream: {base_url: http://a, api_key_env: ODD_KEY}", "ODD_KEY, which api_key_env"),
+        ("upstream: {base_url: http://a, wire: chatkit, model: модель}", "a model in ASCII"),
         ("upstream: {base_url: http://a}\n  path: b", "it names no model, or two"),
         ("upstream: {base_url: http://a}\n  device: cpu", "device is of no use with upstream"),
         ("upstream: {base_url: http://a}\n  embeddings: true", "embeddings of other servers"),
     ],
 )
-def test_what_is_wrong_with_an_entry_is_told(listed: Any, entry: str, words: str) -> None:
+def test_what_is_wrong_with_an_entry_is_told(
+    listed: Any, monkeypatch: pytest.MonkeyPatch, entry: str, words: str
+) -> None:
+    monkeypatch.setenv("ODD_KEY", "a secret")
     with pytest.raises(SettingsError) as caught:
         listed(f"- name: far\n  {entry}\n")
     assert words in str(caught.value)

@@ -77,7 +77,10 @@ def _headers(error: ServerError) -> dict[str, str]:
     if retry_after is not None:
         headers["Retry-After"] = str(min(max(math.ceil(retry_after), 1), _LONGEST_RETRY))
     # What is certain to fail again is not worth another try.
-    if error.code == "insufficient_quota" or error.kind == "not_implemented":
+    hopeless = error.kind == "not_implemented" or (
+        error.kind == "insufficient_memory" and error.retry_after is None
+    )
+    if hopeless or error.code == "insufficient_quota":
         headers["x-should-retry"] = "false"
     return headers
 

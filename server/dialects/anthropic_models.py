@@ -65,7 +65,7 @@ def _model_object(model: ListedModel) -> dict[str, Any]:
         "created_at": created.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "lifecycle": "active",
     }
-    if model.card is not None:
+    if model.card is not None and model.card.context_length:
         listed["max_input_tokens"] = model.card.context_length
         listed["max_tokens"] = model.card.context_length
     return listed

@@ -61,10 +61,10 @@ def asks_nothing(body: OllamaChatBody | OllamaGenerateBody) -> bool:
     return not (body.messages if isinstance(body, OllamaChatBody) else body.prompt)
 
 
-def to_load_reply(body: OllamaChatBody | OllamaGenerateBody, asked: Asked) -> bytes:
+def to_load_reply(body: OllamaChatBody | OllamaGenerateBody, model: str, clock: Clock) -> bytes:
     """The whole reply to a body that asks nothing. Errors: ServerError invalid."""
     endpoint: Endpoint = "chat" if isinstance(body, OllamaChatBody) else "generate"
-    style = OllamaStyle(endpoint=endpoint, model=asked.model, clock=asked.clock)
+    style = OllamaStyle(endpoint=endpoint, model=model, clock=clock)
     return load_body(style, unload=keep_alive_seconds(body.keep_alive) == 0)
 
 
@@ -108,7 +108,6 @@ def _call(
     rules: Rules,
 ) -> Call:
     unknown = unknown_fields(body, strict=rules.strict_params)
-    keep_alive_seconds(body.keep_alive)
     thinking = to_thinking(body.think, asked.effort_suffix or rules.effort_default)
     options = read_options(body.options, rules)
     request = GenerationRequest(
@@ -124,6 +123,7 @@ def _call(
         stop=options.stop,
         sampling=options.sampling,
         logprobs=to_logprobs(body),
+        keep_alive_s=keep_alive_seconds(body.keep_alive),
     )
     is_chat = isinstance(body, OllamaChatBody)
     style = OllamaStyle(

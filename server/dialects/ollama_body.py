@@ -49,7 +49,10 @@ class OllamaBody(Wire):
     """What every request has."""
 
     model: str | None = None
-    keep_alive: Any = None
+    keep_alive: Any = Field(
+        default=None,
+        description="how long a model that comes and goes stays: seconds, or 5m; -1: for ever",
+    )
     options: dict[str, Any] | None = None
 
 

@@ -103,7 +103,7 @@ class ToolCallPart(Wire):
 class ChatMessage(Wire):
     role: str
     content: Content = None
-    name: str | None = None
+    name: str | None = Field(default=None, description="of a `function` message; else ignored")
     refusal: str | None = None
     reasoning: str | None = None
     reasoning_content: str | None = None

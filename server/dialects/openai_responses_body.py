@@ -137,7 +137,7 @@ class ResponsesBody(Wire):
     background: Flag | None = Field(default=None, description="false alone")
     include: Array[str] | None = None
     metadata: dict[MetadataKey, MetadataValue] | None = None
-    user: str | None = None
+    user: str | None = Field(default=None, description="ignored")
 
     max_output_tokens: Whole | None = Field(default=None, ge=-1, le=HUGE)
     truncation: str | None = Field(
@@ -149,7 +149,9 @@ class ResponsesBody(Wire):
 
     tools: Array[ResponseTool] | None = None
     tool_choice: str | dict[str, Any] | None = None
-    parallel_tool_calls: Flag | None = None
+    parallel_tool_calls: Flag | None = Field(
+        default=None, description="ignored: one call comes at a time"
+    )
 
     temperature: Number | None = Field(default=None, ge=0, le=2)
     top_p: Number | None = Field(default=None, ge=0, le=1)

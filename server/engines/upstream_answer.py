@@ -96,12 +96,19 @@ class AnswerWriter:
         yield from self._write_call(call, piece)
 
     def finish(
-        self, reason: str | None, usage: Usage | None, stop_string: str | None = None
+        self,
+        reason: str | None,
+        usage: Usage | None,
+        *,
+        stop_string: str | None = None,
+        warning: str = "",
     ) -> Iterator[Event]:
         """Errors: Disorder for a call without a name."""
         yield from self.begin()
         yield from self._end_part()
-        warnings = [WITHHELD] if reason == FILTERED else []
+        warnings = [warning] if warning else []
+        if reason == FILTERED:
+            warnings.append(WITHHELD)
         if usage is None:
             warnings.append(NO_USAGE)
         yield Finished(

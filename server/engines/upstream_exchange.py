@@ -54,11 +54,10 @@ class Exchanges:
     def open(self) -> None:
         if self._client is not None:
             return
-        options, total_s = self._options, self._options.limits.timeout_s
-        silence_s = options.timeout_s if total_s is None else min(options.timeout_s, total_s)
+        options = self._options
         self._client = httpx2.AsyncClient(
             headers=_headers(options.api_key),
-            timeout=httpx2.Timeout(silence_s, connect=options.connect_timeout_s, pool=None),
+            timeout=httpx2.Timeout(options.timeout_s, connect=options.connect_timeout_s, pool=None),
             limits=httpx2.Limits(max_keepalive_connections=KEPT, keepalive_expiry=KEEP_S),
             # What was meant for one server is not for another.
             follow_redirects=False,

@@ -90,3 +90,7 @@ class Frames:
                 self._data.append(value)
             elif field == b"event":
                 self._event = value
+            elif field == b"error":
+                # llama-server, some versions ago.
+                self._data.append(value)
+                self._event = b"error"

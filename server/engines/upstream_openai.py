@@ -5,7 +5,7 @@ Reads what one of them writes otherwise than the others; what requests look like
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -20,7 +20,6 @@ from server.engines.upstream_options import UpstreamOptions
 from server.engines.upstream_refusals import told_failure, unanswered
 from server.engines.upstream_request import chat_body, completion_body
 
-T = TypeVar("T")
 _CHAT, _COMPLETIONS = "/chat/completions", "/completions"
 _OVER = b"[DONE]"
 
@@ -105,8 +104,11 @@ class _Usage(msgspec.Struct):
 
 
 class _Chunk(msgspec.Struct):
+    """`warning` is this server's own word."""
+
     choices: list[_Choice] | None = None
     usage: _Usage | None = None
+    warning: str | None = None
 
 
 class OpenAiReader:
@@ -122,6 +124,7 @@ class OpenAiReader:
         self._reason: str | None = None
         self._stop_string: str | None = None
         self._usage: Usage | None = None
+        self._warning = ""
         self.done = False
 
     @property
@@ -146,7 +149,9 @@ class OpenAiReader:
         if not self.complete:
             raise unanswered(self._name, "ended before its answer was finished")
         yield from self._checked(
-            lambda: self._answer.finish(self._reason, self._usage, self._stop_string)
+            lambda: self._answer.finish(
+                self._reason, self._usage, stop_string=self._stop_string, warning=self._warning
+            )
         )
 
     def _read(self, frames: Callable[[], Iterator[Frame]]) -> Iterator[Event]:
@@ -176,18 +181,25 @@ class OpenAiReader:
             yield from self._answer.begin()
             if chunk.usage is not None:
                 self._usage = _usage(chunk.usage)
+            self._warning = chunk.warning or self._warning
             for choice in chunk.choices or ():
                 if choice.index == 0:
                     yield from self._choice(choice)
 
     def _chunk(self, frame: Frame) -> _Chunk:
         """Errors: ServerError for a failure that is told; msgspec.DecodeError."""
-        if b'"error"' in frame.data and (error := self._told(frame.data)):
-            raise error
+        if frame.event == b"error":
+            data = msgspec.json.decode(frame.data)
+            nested = isinstance(data, dict) and "error" in data
+            raise told_failure(self._name, data if nested else {"error": data}) or self._amid()
+        if b'"error"' in frame.data:
+            error = told_failure(self._name, msgspec.json.decode(frame.data))
+            if error is not None:
+                raise error
         return msgspec.json.decode(frame.data, type=_Chunk)
 
-    def _told(self, data: bytes) -> ServerError | None:
-        return told_failure(self._name, msgspec.json.decode(data))
+    def _amid(self) -> ServerError:
+        return unanswered(self._name, "failed amid its answer")
 
     def _choice(self, choice: _Choice) -> Iterator[Event]:
         logprobs = _logprobs(choice.logprobs) if choice.logprobs else ()
@@ -199,7 +211,7 @@ class OpenAiReader:
         elif choice.text:
             yield from self._answer.say(choice.text, logprobs)
         if choice.finish_reason == "error":
-            raise unanswered(self._name, "failed amid its answer")
+            raise self._amid()
         self._reason = choice.finish_reason or self._reason
         if isinstance(choice.stop_reason, str) and choice.stop_reason in self._stops:
             self._stop_string = choice.stop_reason

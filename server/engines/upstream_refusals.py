@@ -80,7 +80,7 @@ def _failure(
     if kind == "invalid":
         return _invalid(words or f"The server behind the model {name!r} refuses this.", told)
     if kind == "busy":
-        reason = "has no room for another request now; try again"
+        reason = "cannot take this request now; try again soon"
         return ServerError(
             kind, f"The server behind the model {name!r} {reason}.", retry_after=retry_after
         )

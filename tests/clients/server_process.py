@@ -43,8 +43,12 @@ class Program:
         self._reader.start()
 
     def wait_until_ready(self) -> None:
-        self.url = f"http://127.0.0.1:{self.wait_for(self.listening)[1]}"
+        self.wait_until_listening()
         self.wait_for(READY)
+
+    def wait_until_listening(self) -> None:
+        """For servers that load no model."""
+        self.url = f"http://127.0.0.1:{self.wait_for(self.listening)[1]}"
 
     def wait_for(self, pattern: re.Pattern[str]) -> re.Match[str]:
         """The first log line not yet looked at that matches. Fails when the process ends."""

@@ -269,9 +269,17 @@ def test_request_of_nothing(keep_alive: Any, reason: str):
     assert asks_nothing(body)
     head = {"model": "gpt-oss:20b", "created_at": "2026-11-20T12:00:00.250000Z"}
     end = {"done": True, "done_reason": reason}
-    assert json.loads(to_load_reply(body, ASKED)) == {**head, "response": "", **end}
+    assert json.loads(to_load_reply(body, ASKED.model, ASKED.clock)) == {
+        **head,
+        "response": "",
+        **end,
+    }
     message = {"role": "assistant", "content": ""}
-    assert json.loads(to_load_reply(chat_body, ASKED)) == {**head, "message": message, **end}
+    assert json.loads(to_load_reply(chat_body, ASKED.model, ASKED.clock)) == {
+        **head,
+        "message": message,
+        **end,
+    }
 
 
 def test_missing_body():

@@ -176,10 +176,10 @@ def test_other_choices_are_not_ours() -> None:
     [
         ([{"error": {"message": "out of memory", "code": 500}}], "upstream_failed", "out of mem"),
         ([{"error": {"message": "no schema", "code": 400}}], "invalid", "no schema"),
-        ([{"error": {"message": "later", "code": 429}}], "busy", "no room"),
+        ([{"error": {"message": "later", "code": 429}}], "busy", "cannot take"),
         ([{"error": {"message": "sk-secret", "code": 401}}], "upstream_failed", "does not know"),
         ([{"error": "model crashed"}], "upstream_failed", "model crashed"),
-        ([{"object": "error", "message": "too late", "code": 503}], "busy", "no room"),
+        ([{"object": "error", "message": "too late", "code": 503}], "busy", "cannot take"),
         ([delta(content="a"), {"error": {"message": "cut"}}], "upstream_failed", "cut"),
         ([delta("error", content="a")], "upstream_failed", "amid"),
         (["no json"], "upstream_failed", "no answer in OpenAI's"),
@@ -207,6 +207,28 @@ def test_other_wires_tell_failures_in_their_words(wire: str, data: bytes) -> Non
     with pytest.raises(ServerError, match="quota is spent") as caught:
         events_of(reader(wire), data)
     assert caught.value.kind == "upstream_failed"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'event: error\ndata: {"message": "out of memory"}\n\n',
+        b'event: error\ndata: {"error": {"message": "out of memory"}}\n\n',
+        b'event: error\ndata: "out of memory"\n\n',
+        b'error: {"code": 500, "message": "out of memory", "type": "server_error"}\n\n',
+    ],
+)
+def test_an_event_may_be_an_error(data: bytes) -> None:
+    with pytest.raises(ServerError, match="out of memory") as caught:
+        events_of(reader(), data)
+    assert caught.value.kind == "upstream_failed"
+
+
+def test_warnings_of_a_server_like_this_are_passed_on() -> None:
+    usage = {"prompt_tokens": 1, "completion_tokens": 1}
+    end = read_chunks(delta("stop", content="a") | {"warning": "mended", "usage": usage})[-1]
+    assert isinstance(end, Finished)
+    assert end.warning == "mended"
 
 
 def test_a_step_that_is_continued_is_no_end() -> None:
