@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2034
 # Which llama.cpp fits: a prebuilt one for the processor or for the NVIDIA card, or one built here.
 
-WHEELS=https://abetlen.github.io/llama-cpp-python/whl
+WHEEL_INDEX=https://abetlen.github.io/llama-cpp-python/whl
 # What there are wheels for, the newest first: CUDA version, and the compute capabilities it serves.
 CUDA_WHEELS="13.2:7.5-99 13.0:7.5-99 12.5:6.0-99 12.4:6.0-99 12.3:6.0-99 12.2:6.0-99 12.1:6.0-99 11.8:6.0-8.9"
 CUDA=''
@@ -106,9 +106,9 @@ prebuilt_engine() {
 
 engine_index() {
     if [ "$ENGINE" = cuda ]; then
-        echo "$WHEELS/cu${CUDA/./}"
+        echo "$WHEEL_INDEX/cu${CUDA/./}"
     else
-        echo "$WHEELS/cpu"
+        echo "$WHEEL_INDEX/cpu"
     fi
 }
 
