@@ -3,6 +3,7 @@
 What it does is tried on a machine of its own in tests/deploy.
 """
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -44,6 +45,14 @@ def test_a_machine_that_is_too_small_is_told_with_figures(tmp_path: Path) -> Non
     assert code == 1
     assert " GB of memory, and the model needs 10002.0 GB; choose a smaller model" in said
     assert "note: this machine has" in rehearse(*options, "--force")[1]
+
+
+def test_a_release_is_made_of_everything_that_its_package_wants() -> None:
+    sources = call('printf "%s\\n" "${SOURCES[@]}"', "install_release").splitlines()
+    assert all((ROOT / each).exists() for each in sources)
+    _, _, text = (ROOT / "pyproject.toml").read_text().partition("[tool.setuptools.data-files]")
+    (files,) = re.findall(r"= \[(.*?)\]", text.partition("\n[")[0])
+    assert set(re.findall(r'"(.*?)"', files)) <= set(sources)
 
 
 def test_answers_may_come_as_variables() -> None:
