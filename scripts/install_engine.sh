@@ -21,6 +21,9 @@ choose_engine() {
         [ -z "$CUDA" ] || ENGINE=cuda
         [ -z "$card" ] || [ -n "$CUDA" ] || doubt "$(no_wheels "$card"): it will not be used$(by_oneself)"
     fi
+    # A driver that is gone must not make the next upgrade one to the CPU.
+    [ "$ASKED_ENGINE:$ENGINE:$(setting_or REQUIRE_GPU 0)" != auto:cpu:1 ] ||
+        problem "the settings say REQUIRE_GPU=1, and there is no card that can be used; mend its driver, or choose --cpu"
     case $ENGINE in
         cuda) ENGINE_WORDS="llama.cpp for CUDA $CUDA ($card)" ;;
         source) ENGINE_WORDS="llama.cpp built here for this processor" ;;
