@@ -32,7 +32,7 @@ def before(bare: Box) -> set[str]:
 
 
 def files(box: Box) -> set[str]:
-    """All that somebody put where an installation may; what systemd writes of itself is left out."""
+    """All that lies where an installation may put something; systemd's own notes are left out."""
     found = box.shell("find /etc /opt /usr /var/lib /root -xdev -not -path '/var/lib/systemd/*'")
     return set(found.splitlines())
 
