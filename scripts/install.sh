@@ -49,7 +49,7 @@ TEXT
 parse() {
     YES='' DRY='' UPGRADE='' UNINSTALL='' PURGE='' COLLECT=''
     MODEL=${INSTALL_MODEL:-} HOST=${INSTALL_HOST:-} PORT=${INSTALL_PORT:-}
-    OFFLINE=${INSTALL_OFFLINE:-} WHEELHOUSE=${INSTALL_WHEELS:-}
+    OFFLINE=${INSTALL_OFFLINE:-} WHEELS=${INSTALL_WHEELS:-}
     ENGINE=${INSTALL_ENGINE:-} UFW=${INSTALL_UFW:-} FORCE=${INSTALL_FORCE:-}
     while [ $# -gt 0 ]; do
         case $1 in
@@ -58,19 +58,9 @@ parse() {
             --upgrade) UPGRADE=1 ;;
             --uninstall) UNINSTALL=1 ;;
             --purge) PURGE=1 ;;
-            --model | --host | --port | --engine)
+            --model | --host | --port | --engine | --wheels | --collect)
                 [ $# -gt 1 ] || misuse "$1 needs a value"
                 declare -g "$(tr -d - <<<"${1^^}")=$2"
-                shift
-                ;;
-            --wheels)
-                [ $# -gt 1 ] || misuse "$1 needs a value"
-                WHEELHOUSE=$2
-                shift
-                ;;
-            --collect)
-                [ $# -gt 1 ] || misuse "$1 needs a value"
-                COLLECT=$2
                 shift
                 ;;
             --offline) OFFLINE=1 ;;
@@ -94,7 +84,7 @@ check_options() {
     [[ $ENGINE =~ ^(|auto|cpu|cuda|source)$ ]] || misuse "--engine is auto, cpu, cuda or source"
     [[ -z $PURGE || -n $UNINSTALL ]] || misuse "--purge goes with --uninstall"
     [[ $MODEL != *$'\n'* ]] || misuse "--model takes one line"
-    [ -z "$WHEELHOUSE" ] || [ -d "$WHEELHOUSE" ] || misuse "--wheels takes a folder; there is none at $WHEELHOUSE"
+    [ -z "$WHEELS" ] || [ -d "$WHEELS" ] || misuse "--wheels takes a folder; there is none at $WHEELS"
     [ "$OFFLINE" != 0 ] || OFFLINE=''
 }
 
@@ -158,5 +148,6 @@ main() {
     fi
 }
 
-# All in functions, called on the last line: a script that was cut short does nothing.
-main "$@"
+# All in functions, called on the last line: a script that was cut short does nothing, and one that is
+# replaced meanwhile is not read any further.
+main "$@"; exit

@@ -114,7 +114,7 @@ check_memory() {
     small "this machine has $(gigabytes "$total") GB of memory, and the model needs $(gigabytes "$needed") GB"
 }
 
-memory_bytes() { awk '/^MemTotal:/ { print $2 * 1024 }' /proc/meminfo; }
+memory_bytes() { echo $(($(awk '/^MemTotal:/ { print $2 }' /proc/meminfo) * 1024)); }
 
 check_disk() {
     local needed=$CODE_BYTES

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2034
 # Which llama.cpp fits: a prebuilt one for the processor or for the NVIDIA card, or one built here.
 
-WHEELS=https://abetlen.github.io/llama-cpp-python/whl
+WHEEL_INDEX=https://abetlen.github.io/llama-cpp-python/whl
 # What there are wheels for, the newest first: CUDA version, and the compute capabilities it serves.
 CUDA_WHEELS="13.2:7.5-99 13.0:7.5-99 12.5:6.0-99 12.4:6.0-99 12.3:6.0-99 12.2:6.0-99 12.1:6.0-99 11.8:6.0-8.9"
 CUDA=''
@@ -21,6 +21,9 @@ choose_engine() {
         [ -z "$CUDA" ] || ENGINE=cuda
         [ -z "$card" ] || [ -n "$CUDA" ] || doubt "$(no_wheels "$card"): it will not be used$(by_oneself)"
     fi
+    # A driver that is gone must not make the next upgrade one to the CPU.
+    [ "$ASKED_ENGINE:$ENGINE:$(setting_or REQUIRE_GPU 0)" != auto:cpu:1 ] ||
+        problem "the settings say REQUIRE_GPU=1, and there is no card that can be used; mend its driver, or choose --cpu"
     case $ENGINE in
         cuda) ENGINE_WORDS="llama.cpp for CUDA $CUDA ($card)" ;;
         source) ENGINE_WORDS="llama.cpp built here for this processor" ;;
@@ -106,9 +109,9 @@ prebuilt_engine() {
 
 engine_index() {
     if [ "$ENGINE" = cuda ]; then
-        echo "$WHEELS/cu${CUDA/./}"
+        echo "$WHEEL_INDEX/cu${CUDA/./}"
     else
-        echo "$WHEELS/cpu"
+        echo "$WHEEL_INDEX/cpu"
     fi
 }
 

@@ -6,7 +6,7 @@ APT=(env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=a apt-get -y -o DPkg::L
 
 # Where pip looks.
 packages_from() {
-    [ -z "$WHEELHOUSE" ] || PIP_FIND_LINKS="$(readlink -f -- "$WHEELHOUSE") ${PIP_FIND_LINKS:-}"
+    [ -z "$WHEELS" ] || PIP_FIND_LINKS="$(readlink -f -- "$WHEELS") ${PIP_FIND_LINKS:-}"
     [ -z "$OFFLINE" ] || PIP_NO_INDEX=1
     export PIP_FIND_LINKS=${PIP_FIND_LINKS:-} PIP_NO_INDEX=${PIP_NO_INDEX:-}
     [ -n "$PIP_FIND_LINKS" ] || unset PIP_FIND_LINKS
@@ -45,7 +45,7 @@ prebuilt_at_hand() {
     for folder in ${PIP_FIND_LINKS:-}; do
         ! compgen -G "$folder/llama_cpp_python-$(engine_version)-*.whl" >/dev/null || return 0
     done
-    [ -z "$OFFLINE" ] && curl -fsI --max-time 5 -o /dev/null "$WHEELS/cpu/llama-cpp-python/" 2>/dev/null
+    [ -z "$OFFLINE" ] && curl -fsI --max-time 5 -o /dev/null "$WHEEL_INDEX/cpu/llama-cpp-python/" 2>/dev/null
 }
 
 # Without a network everything has to be here already.

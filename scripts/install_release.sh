@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # The code: releases side by side, each with a virtual environment of its own, and a link to one.
 
-SOURCES=(server models/gpt-oss-tiny.gguf scripts systemd requirements.txt requirements.lock pyproject.toml README.md LICENSE CHANGELOG.md)
+SOURCES=(server models/gpt-oss-tiny.gguf models/registry.example.yaml scripts systemd requirements.txt
+    requirements.lock pyproject.toml README.md LICENSE CHANGELOG.md)
 SERVICE_PYTHON=${PYTHON:-/usr/bin/python3}
 
 release_version() { sed -n 's/^__version__ = "\(.*\)"/\1/p' "$ROOT/server/__init__.py"; }

@@ -23,9 +23,9 @@ install_unit() {
 # What depends on the machine.
 drop_in() {
     local version
-    version=$(systemctl --version | awk 'NR == 1 { print int($2) }')
+    version=$(systemctl --version 2>/dev/null | awk 'NR == 1 { print int($2) }') || true
     printf '# Written by scripts/install.sh.\n[Service]\n'
-    [ "$version" -lt 254 ] || printf 'RestartSteps=5\nRestartMaxDelaySec=60s\n'
+    [ "${version:-0}" -lt 254 ] || printf 'RestartSteps=5\nRestartMaxDelaySec=60s\n'
     ! forbids_ports || printf '[Unit]\nWants=gpt-api-ports.service\nAfter=gpt-api-ports.service\n'
     [ "$ENGINE" = cuda ] || return 0
     cat "$ROOT/systemd/gpu.conf"
@@ -33,7 +33,7 @@ drop_in() {
 }
 
 # Not every systemd is built so that it can, and those say so at every start.
-forbids_ports() { systemctl --version | grep -q -F +BPF_FRAMEWORK; }
+forbids_ports() { systemctl --version 2>/dev/null | grep -q -F +BPF_FRAMEWORK; }
 
 start_service() {
     if [ -z "$CHANGED" ] && systemctl is-active --quiet gpt-api; then

@@ -34,6 +34,7 @@ write_settings() {
     text=$(with_setting "$text" HOST "$HOST")
     text=$(with_setting "$text" PORT "$PORT")
     text=$(with_setting "$text" API_KEYS_FILE "$(setting_or API_KEYS_FILE "$ETC/keys.json")")
+    [ "$ASKED_ENGINE" != cpu ] || text=$(with_setting "$text" REQUIRE_GPU '')
     [ "$ENGINE" != cuda ] || text=$(with_setting "$text" REQUIRE_GPU "$(setting_or REQUIRE_GPU 1)")
     put "$ETC/gpt-api.env" 640 "$ACCOUNT" <<<"$text"
     [ ! -e "$RELEASE/complete" ] || put "$ETC/gpt-api.env.example" 644 root < <(examples)

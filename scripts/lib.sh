@@ -48,7 +48,8 @@ install_packages() {
 }
 
 blame() {
-    command -v c++ >/dev/null || say "There is no C++ compiler to build llama.cpp with; apt install build-essential"
+    command -v c++ >/dev/null ||
+        say "There is no C++ compiler: if it is llama.cpp that could not be built, apt install build-essential"
     fail "Installing failed; see above, then run this again."
 }
 

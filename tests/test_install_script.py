@@ -3,58 +3,16 @@
 What it does is tried on a machine of its own in tests/deploy.
 """
 
-import os
+import re
 import shutil
-import stat
 import subprocess
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-INSTALL = ROOT / "scripts" / "install.sh"
+from tests.installer import INSTALL, ROOT, call, program, rehearse
 
 pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
-
-
-def rehearse(*options: str, tools: Path | None = None, **env: str) -> tuple[int, str]:
-    """The exit code and the words of a run that does nothing."""
-    path = os.environ["PATH"] if tools is None else f"{tools}:{os.environ['PATH']}"
-    done = subprocess.run(
-        [INSTALL, "--dry-run", *options],
-        env={**os.environ, "PATH": path, **env},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    return done.returncode, done.stdout + done.stderr
-
-
-def call(script: str, part: str, stdin: str = "") -> str:
-    """What the functions of one part of the installer say."""
-    head = f"set -Eeuo pipefail; ETC=/nowhere; . {ROOT}/scripts/{part}.sh; {script}"
-    done = subprocess.run(
-        ["bash", "-c", head], input=stdin, capture_output=True, text=True, timeout=60
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def card(folder: Path, name: str, capability: str, cuda: str, mebibytes: int) -> Path:
-    """A folder with an nvidia-smi that sees such a card."""
-    program = folder / "nvidia-smi"
-    program.write_text(
-        "#!/bin/sh\n"
-        'case "$*" in\n'
-        f'*=name*) echo "{name}" ;;\n'
-        f'*=compute_cap*) echo "{capability}" ;;\n'
-        f'*=memory.total*) echo "{mebibytes}" ;;\n'
-        f'*) echo "| Driver Version: 550.54   CUDA Version: {cuda}     |" ;;\n'
-        "esac\n"
-    )
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    return folder
 
 
 def test_a_plan_says_everything_and_does_nothing() -> None:
@@ -75,6 +33,26 @@ def test_a_plan_says_everything_and_does_nothing() -> None:
     ):
         assert words in said
     assert Path("/etc/gpt-api").exists() == was_there
+
+
+def test_a_machine_that_is_too_small_is_told_with_figures(tmp_path: Path) -> None:
+    (tmp_path / "model.gguf").write_bytes(b"GGUF")
+    # Ten terabytes, of which nothing is written.
+    with (tmp_path / "model.gguf").open("r+b") as file:
+        file.truncate(10**13)
+    options = ("--yes", "--model", str(tmp_path / "model.gguf"))
+    code, said = rehearse(*options)
+    assert code == 1
+    assert " GB of memory, and the model needs 10002.0 GB; choose a smaller model" in said
+    assert "note: this machine has" in rehearse(*options, "--force")[1]
+
+
+def test_a_release_is_made_of_everything_that_its_package_wants() -> None:
+    sources = call('printf "%s\\n" "${SOURCES[@]}"', "install_release").splitlines()
+    assert all((ROOT / each).exists() for each in sources)
+    _, _, text = (ROOT / "pyproject.toml").read_text().partition("[tool.setuptools.data-files]")
+    (files,) = re.findall(r"= \[(.*?)\]", text.partition("\n[")[0])
+    assert set(re.findall(r'"(.*?)"', files)) <= set(sources)
 
 
 def test_answers_may_come_as_variables() -> None:
@@ -119,84 +97,12 @@ def test_an_upgrade_of_nothing_is_told() -> None:
     assert "is not installed here" in said
 
 
-@pytest.mark.parametrize(
-    ("name", "capability", "cuda", "words"),
-    [
-        ("NVIDIA L4", "8.9", "12.4", "llama.cpp for CUDA 12.4 (NVIDIA L4)"),
-        ("NVIDIA L4", "8.9", "12.9", "llama.cpp for CUDA 12.5 (NVIDIA L4)"),
-        ("NVIDIA H200", "9.0", "13.1", "llama.cpp for CUDA 13.0 (NVIDIA H200)"),
-        ("Tesla V100", "7.0", "13.2", "llama.cpp for CUDA 12.5 (Tesla V100)"),
-        ("Tesla P4", "6.1", "11.8", "llama.cpp for CUDA 11.8 (Tesla P4)"),
-        ("Tesla K80", "3.7", "11.4", "llama.cpp for the CPU"),
-    ],
-)
-def test_the_card_and_its_driver_choose_the_engine(
-    tmp_path: Path, name: str, capability: str, cuda: str, words: str
-) -> None:
-    tools = card(tmp_path, name, capability, cuda, 24_000)
-    said = rehearse("--yes", "--model", "demo", tools=tools)[1]
-    assert words in said
-    assert ("it will not be used" in said) == ("CPU" in words)
-
-
-@pytest.mark.parametrize(
-    ("capability", "cuda", "version"),
-    [
-        # The driver's CUDA, from below the oldest wheel to above the newest.
-        ("8.9", "11.7", ""),
-        ("8.9", "11.8", "11.8"),
-        ("8.9", "12.0", "11.8"),
-        ("8.9", "12.1", "12.1"),
-        ("8.9", "12.2", "12.2"),
-        ("8.9", "12.3", "12.3"),
-        ("8.9", "12.8", "12.5"),
-        ("8.9", "13.0", "13.0"),
-        ("8.9", "13.1", "13.0"),
-        ("8.9", "13.2", "13.2"),
-        ("8.9", "14.0", "13.2"),
-        # The card, where old and new CUDA part.
-        ("5.2", "13.2", ""),
-        ("6.0", "13.2", "12.5"),
-        ("7.0", "12.5", "12.5"),
-        ("7.5", "13.2", "13.2"),
-        ("9.0", "11.8", ""),
-        ("10.0", "12.4", "12.4"),
-        ("12.0", "13.0", "13.0"),
-        # nvidia-smi without a card, or an old one that does not tell.
-        ("", "12.4", ""),
-        ("8.9", "", ""),
-    ],
-)
-def test_the_newest_wheel_that_driver_and_card_can_run(
-    capability: str, cuda: str, version: str
-) -> None:
-    script = f'uname() {{ echo x86_64; }}; cuda_wheel "{cuda}" "{capability}"'
-    assert call(script, "install_engine").strip() == version
-
-
-def machine(folder: Path, kind: str) -> Path:
-    """A folder with a uname that says so."""
-    program = folder / "uname"
-    program.write_text(f"#!/bin/sh\necho {kind}\n")
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    return folder
-
-
-def test_arm_is_served_by_the_cpu_also_where_there_is_a_card(tmp_path: Path) -> None:
-    tools = machine(card(tmp_path, "NVIDIA GH200", "9.0", "13.0", 96_000), "aarch64")
-    said = rehearse("--yes", "--model", "demo", tools=tools)[1]
-    assert " on aarch64, " in said
-    assert "llama.cpp for the CPU" in said
-    assert "for NVIDIA GH200 with CUDA 13.0 on aarch64 there are no wheels" in said
-    assert "AVX2" not in said
-    said = rehearse("--yes", "--model", "demo", "--gpu", tools=tools)[1]
-    assert "problem: for NVIDIA GH200 with CUDA 13.0 on aarch64 there are no wheels" in said
-
-
-def test_other_processors_are_refused(tmp_path: Path) -> None:
-    code, said = rehearse("--yes", "--model", "demo", tools=machine(tmp_path, "riscv64"))
-    assert code == 1
-    assert "problem: riscv64 is not supported; x86-64 and arm64 are" in said
+def test_where_there_is_no_systemd_there_is_a_plan_all_the_same(tmp_path: Path) -> None:
+    tools = program(tmp_path, "systemctl", "exit 127")
+    code, said = rehearse("--yes", "--model", "demo", tools=tools)
+    assert "would write: /etc/systemd/system/gpt-api.service.d/10-install.conf" in said
+    assert 'The step "' not in said
+    assert code == int("problem: " in said)
 
 
 @pytest.mark.parametrize(
@@ -261,14 +167,6 @@ def test_the_ports_of_the_settings_are_allowed(
     assert "SocketBindDeny=any" in done.stdout
     lines = [line for line in done.stdout.splitlines() if line.startswith("SocketBindAllow")]
     assert lines == [f"SocketBindAllow=tcp:{port}" for port in ports]
-
-
-def test_a_card_that_was_asked_for_must_be_there(tmp_path: Path) -> None:
-    code, said = rehearse(
-        "--yes", "--gpu", tools=card(tmp_path, "Tesla K80", "3.7", "11.4", 12_000)
-    )
-    assert code == 1
-    assert "for Tesla K80 with CUDA 11.4 on x86_64 there are no wheels" in said
 
 
 @pytest.mark.parametrize(

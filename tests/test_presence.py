@@ -65,10 +65,12 @@ def test_a_start_from_the_download_to_the_first_request() -> None:
     loading = EngineStatus(state="loading", detail="37% loaded")
     assert bench.beat(loading) == ["STATUS=loading m: 37% loaded", EXTENSION, "WATCHDOG=1"]
     assert bench.beat(loading) == [EXTENSION, "WATCHDOG=1"]
+    assert not bench.presence.settled
     assert bench.beat(READY) == ["READY=1", "STATUS=ready: 0 running, 0 waiting", "WATCHDOG=1"]
     assert bench.beat(READY) == ["WATCHDOG=1"]
     busy = EngineStatus(state="ready", running=2, waiting=1)
     assert bench.beat(busy) == ["STATUS=ready: 2 running, 1 waiting", "WATCHDOG=1"]
+    assert bench.presence.settled
 
 
 def test_ready_is_said_once_and_a_new_worker_needs_no_patience() -> None:
@@ -142,3 +144,4 @@ def test_a_hopeless_model_is_a_failure_with_a_reason_in_one_line() -> None:
     failed = EngineStatus(state="failed", detail="no GPU\nat all")
     assert bench.beat(failed) == ["STATUS=failed m: no GPU at all", "WATCHDOG=1"]
     assert bench.presence.failure == "no GPU\nat all"
+    assert bench.presence.settled

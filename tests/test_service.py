@@ -53,15 +53,20 @@ def test_name_of_nobody():
         listen("no.such.invalid", 8000)
 
 
-def test_port_without_rights(monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(
+    ("number", "sentence"),
+    [
+        (errno.EACCES, "PORT: 80 needs rights that this user lacks; set a PORT"),
+        (errno.EPERM, "PORT: systemd does not let this service listen on 80; see SocketBindAllow"),
+    ],
+)
+def test_port_without_rights(monkeypatch: pytest.MonkeyPatch, number: int, sentence: str):
     # Root, and some kernels' settings, may listen on every port: the refusal has to be arranged.
     def refuse(*_: object, **__: object) -> None:
-        raise PermissionError(errno.EACCES, "Permission denied")
+        raise PermissionError(number, "Permission denied")
 
     monkeypatch.setattr(service.socket, "create_server", refuse)
-    with pytest.raises(
-        CannotListen, match="PORT: 80 needs rights that this user lacks; set a PORT"
-    ):
+    with pytest.raises(CannotListen, match=sentence):
         listen("127.0.0.1", 80)
 
 

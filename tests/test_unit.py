@@ -46,9 +46,10 @@ def test_an_attacker_finds_little(tmp_path: Path, drop_ins: list[str], limit: fl
 
 
 @analyzed
-def test_systemd_understands_all_of_it() -> None:
+@pytest.mark.parametrize("name", ["gpt-api.service", "gpt-api-ports.service"])
+def test_systemd_understands_all_of_it(name: str) -> None:
     done = subprocess.run(
-        ["systemd-analyze", "verify", SYSTEMD / "gpt-api.service"], capture_output=True, text=True
+        ["systemd-analyze", "verify", SYSTEMD / name], capture_output=True, text=True
     )
     strange = [line for line in done.stderr.splitlines() if "is not executable" not in line]
     assert strange == []

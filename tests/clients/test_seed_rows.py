@@ -46,7 +46,7 @@ CHECKS = {
     **CONFLICTS,
 }
 
-DEPLOYMENT = "is about installing and starting, not about HTTP: containers, units, scripts"
+SERVICE = "is about the service: tests/test_unit.py, and tests/deploy/test_service.py runs it"
 IMAGE = "is about the image: tests/test_image.py, and tests/deploy/test_image.py runs it"
 DOCUMENTATION = "is about the pages, which test_readme.py reads"
 ELSEWHERE = {
@@ -54,12 +54,12 @@ ELSEWHERE = {
     "S0-09": "is about the machine: tests/worker/runtime/test_placement.py",
     "S0-14": IMAGE,
     "S0-15": "is about compose.yaml: tests/test_image.py",
-    "S1-14": DEPLOYMENT,
-    "S1-15": DEPLOYMENT,
-    "S1-16": DEPLOYMENT,
-    "S1-18": DEPLOYMENT,
-    "S1-19": "is about the machine, which doctor looks at: tests/doctor/test_room.py",
-    "S1-20": DEPLOYMENT,
+    "S1-14": "is about starting: tests/clients/test_service_life.py, under a name of its own",
+    "S1-15": SERVICE,
+    "S1-16": "is about commands: tests/deploy/test_readme.py types them",
+    "S1-18": "is about requirements.txt: tests/test_scripts.py, tests/test_lock.py",
+    "S1-19": "is about the machine, which doctor and the installer look at: tests/doctor/test_room.py",
+    "S1-20": "is about the firewall: tests/deploy/test_firewall.py",
     "S1-21": IMAGE,
     "S1-22": "is about a page and `doctor`: tests/test_bot_pages.py, tests/doctor/test_findings.py",
     "S1-23": DOCUMENTATION,

@@ -107,6 +107,10 @@ settle_in() {
 start() {
     local state=$1 lower=$2 outer=$3 inner=$4 group keeper init='' up
     shift 4
+    # Half a box is none.
+    STATE=$state
+    trap 'give_up "$STATE"' EXIT
+    rm -f "$state/init"
     make_room "$state"
     make_console "$state"
     group=$(cgroup_root)/gpt-api-box-$$
@@ -127,10 +131,20 @@ start() {
         sleep 0.02
     done
     init=${init// /}
+    if [ -z "$init" ]; then
+        cat "$state/log" >&2
+        return 1
+    fi
     echo "$init" >"$state/init"
     connect "$init" "$outer" "$inner"
     wait_for_boot "$state" "$init"
+    trap - EXIT
     echo "$init"
+}
+
+give_up() {
+    stop "$1"
+    forget "$1"
 }
 
 # What is written outlives a boot: a process keeps the tmpfs, in a mount namespace of its own.
@@ -216,22 +230,24 @@ within() {
 }
 
 stop() {
-    local init
-    init=$(cat "$1/init")
-    # systemd starts poweroff.target.
-    kill -s RTMIN+4 "$init" 2>/dev/null || true
-    for _ in $(seq 300); do
-        [ -d "/proc/$init" ] || break
-        sleep 0.1
-    done
-    [ ! -d "/proc/$init" ] || kill -9 "$init"
-    ip link del "box$init" 2>/dev/null || true
+    [ ! -s "$1/init" ] || power_off "$(cat "$1/init")"
     kill "$(cat "$1/reader")" 2>/dev/null || true
     for _ in $(seq 50); do
         find "$(cat "$1/cgroup")" -depth -type d -exec rmdir {} \; 2>/dev/null || true
         [ -d "$(cat "$1/cgroup")" ] || break
         sleep 0.1
     done
+}
+
+power_off() {
+    # systemd starts poweroff.target.
+    kill -s RTMIN+4 "$1" 2>/dev/null || true
+    for _ in $(seq 300); do
+        [ -d "/proc/$1" ] || break
+        sleep 0.1
+    done
+    [ ! -d "/proc/$1" ] || kill -9 "$1"
+    ip link del "box$1" 2>/dev/null || true
 }
 
 # Names what cannot be done here, if anything.

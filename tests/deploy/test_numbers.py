@@ -1,6 +1,7 @@
 """What installing, restarting and stopping may take, in seconds."""
 
 import json
+import os
 import socket
 import time
 from collections.abc import Callable
@@ -19,6 +20,11 @@ TIMES = 3
 FAREWELL_LIMIT_S = 9.0
 
 
+def patience() -> float:
+    """How many times as long everything takes, since others want the processors too."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
 def seconds(action: Callable[[], object]) -> float:
     begun = time.monotonic()
     action()
@@ -26,7 +32,7 @@ def seconds(action: Callable[[], object]) -> float:
 
 
 def test_installing_from_wheels(service: Installed) -> None:
-    assert service.seconds < INSTALL_LIMIT_S
+    assert service.seconds < INSTALL_LIMIT_S * patience()
 
 
 def load_seconds(service: Installed) -> float:
@@ -47,7 +53,7 @@ def test_a_restart_takes_little_more_than_loading(restored: Installed) -> None:
         assert restored.chat(max_tokens=1).status_code == 200
 
     overheads = [seconds(restart) - load_seconds(restored) for _ in range(TIMES)]
-    assert min(overheads) < OVERHEAD_LIMIT_S
+    assert min(overheads) < OVERHEAD_LIMIT_S * patience()
 
 
 def ask_and_read_nothing(service: Installed, connection: socket.socket) -> None:
@@ -77,6 +83,6 @@ def test_a_stop_ends_what_would_not_end(restored: Installed) -> None:
         next(lines)
         took = seconds(lambda: box.run("systemctl", "stop", "gpt-api"))
         said = list(lines)
-    assert took < 1 + FAREWELL_LIMIT_S
+    assert took < 1 + FAREWELL_LIMIT_S * patience()
     assert any('"error"' in line for line in said)
     assert (box.show("Result"), box.show("ExecMainStatus")) == ("success", "0")

@@ -31,7 +31,7 @@ def test_what_root_downloads_belongs_to_the_service(service: Installed, hub: Loc
 
 def test_root_sees_the_settings_of_the_service(service: Installed) -> None:
     said = service.box.shell("cd /root; echo PORT=1 >.env; gpt-api check-config; rm .env")
-    (port,) = (line for line in said.splitlines() if line.split()[0] == "PORT")
+    (port,) = (line for line in said.splitlines() if line.startswith("PORT "))
     assert port.split()[1] == "8000"
     assert "/etc/gpt-api/gpt-api.env" in port
 

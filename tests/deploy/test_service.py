@@ -97,12 +97,12 @@ def test_stop_drains_and_closes_the_port(service: Installed) -> None:
     service.box.run("systemctl", "start", "gpt-api")
 
 
-def test_a_restart_under_load_loses_no_request(service: Installed) -> None:
-    load = Load(service.url, service.key)
+def test_a_restart_under_load_loses_no_request(patient: Installed) -> None:
+    load = Load(patient.url, patient.key)
     load.start()
     for _ in range(3):
         load.wait(40)
-        service.box.run("systemctl", "restart", "gpt-api")
+        patient.box.run("systemctl", "restart", "gpt-api")
     load.stop(after=40)
     assert load.failures == []
 

@@ -6,7 +6,7 @@ In this order, after the tests of the service.
 import httpx
 
 from tests.clients.load import Load
-from tests.deploy.conftest import CHECKOUT, Installed, install
+from tests.deploy.conftest import CHECKOUT, SETTINGS, Installed, install
 
 NEWER = "/root/newer"
 PLACES = "/opt/gpt-api /etc/gpt-api /etc/systemd/system /usr/local/bin /etc/passwd"
@@ -41,6 +41,20 @@ def test_again_changes_nothing(service: Installed) -> None:
     assert service.box.show("MainPID") == main
 
 
+def test_a_release_can_install_itself(service: Installed) -> None:
+    assert "nothing was changed" in install(
+        service.box, "--yes", checkout="/opt/gpt-api/current/src"
+    )
+
+
+def test_a_card_that_is_gone_does_not_make_it_slow(service: Installed) -> None:
+    service.box.shell(f"cp -p {SETTINGS} /run/kept.env; echo REQUIRE_GPU=1 >>{SETTINGS}")
+    said = install(service.box, "--upgrade", check=False)
+    assert "problem: the settings say REQUIRE_GPU=1, and there is no card that can be used" in said
+    assert "problem: " not in install(service.box, "--upgrade", "--cpu", "--dry-run")
+    service.box.run("mv", "/run/kept.env", SETTINGS)
+
+
 def test_what_was_chosen_for_the_engine_is_remembered(service: Installed) -> None:
     engine = "/opt/gpt-api/current/engine"
     assert service.box.run("cat", engine) == "auto\n"
@@ -59,7 +73,8 @@ def newer(service: Installed, change: str) -> None:
     )
 
 
-def test_an_upgrade_under_load_loses_no_request(service: Installed) -> None:
+def test_an_upgrade_under_load_loses_no_request(patient: Installed) -> None:
+    service = patient
     newer(service, """sed -i 's/^__version__ = .*/__version__ = "9.9.9"/' server/__init__.py""")
     load = Load(service.url, service.key)
     load.start()
