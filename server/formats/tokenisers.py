@@ -11,13 +11,6 @@ from server.formats.pre_tokenisers import EXPRESSIONS
 from server.formats.sentence_pieces import SentencePieces
 from server.formats.vocabulary import Encode, Vocabulary
 
-# What llama.cpp tokenises at load, so that the two can be compared: words, contractions, numbers,
-# blanks, signs and scripts, none of which it splits otherwise than the models' authors.
-SAMPLE_TEXT = (
-    "Hello, World! You're here; they'll see 1234567 things,\tdon't they?\n\n"
-    "def f(x):\n    return x ** 2  # squared\n\nПривет, мир! 你好，世界。 naïve café 🙂  x_1 == 0x7f ...\n"
-)
-
 
 def vocabulary_of(text: ModelText, markup: Collection[str] = ()) -> Vocabulary:
     """The vocabulary of a model. Control tokens and those that spell `markup` are never text.
