@@ -8,7 +8,7 @@ from server.core.ports import Engine
 from server.engines.embedder import LocalEmbedder
 from server.engines.local import LocalEngine, LocalOptions
 from server.engines.supervision import Obtain
-from server.formats.harmony import gpt_oss_format
+from server.formats.choice import speech_of
 from server.hub.reference import Reference
 from server.registry import GPT_OSS_ALIASES, EmbedderEntry, Entry, Registry
 from server.settings import Settings
@@ -45,7 +45,7 @@ def _local(settings: Settings) -> Engine:
         demonstration=settings.demonstration,
     )
     obtain = _obtain(settings, settings.model_path)
-    return LocalEngine(options, lambda vocabulary: gpt_oss_format(vocabulary, _today), obtain)
+    return LocalEngine(options, lambda text: speech_of(text, _today), obtain)
 
 
 def _obtain(settings: Settings, model: Path | Reference | None) -> Obtain | None:

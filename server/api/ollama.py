@@ -163,12 +163,13 @@ def listed(request: Request, *, loaded: bool = False) -> list[OllamaModel]:
 
 def _model(name: str, entry: Entry | EmbedderEntry) -> OllamaModel:
     writes = isinstance(entry, Entry)
+    card = entry.engine.card()
     return OllamaModel(
         name=name,
         served_name=entry.name,
         created=entry.created,
-        card=entry.engine.card(),
-        capabilities=ollama_models.CAPABILITIES if writes else ollama_models.EMBEDDING,
+        card=card,
+        capabilities=ollama_models.capabilities(card) if writes else ollama_models.EMBEDDING,
     )
 
 

@@ -12,6 +12,9 @@ from server.core.request import GenerationRequest
 
 EngineState: TypeAlias = Literal["stopped", "loading", "ready", "restarting", "failed"]
 
+# What a model can be asked for beside writing a text on.
+Ability: TypeAlias = Literal["chat", "tools", "thinking"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrefixCounters:
@@ -77,6 +80,7 @@ class ModelCard:
     vocabulary_size: int
     demonstration: bool = False
     embedding_length: int = 0
+    abilities: tuple[Ability, ...] = ("chat", "tools", "thinking")
     extra: dict[str, Any] = field(default_factory=dict)
 
 

@@ -3,6 +3,7 @@ the token that stands first in the vocabulary. Knows nothing of control tokens.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import regex
 import tiktoken
@@ -10,7 +11,8 @@ import tiktoken
 from server.formats.vocabulary import chunks, tokenise
 
 # Where all these vocabularies end one piece and begin the next: before a blank between letters.
-_BOUNDARY = regex.compile(r"(?<=[A-Za-zΑ-Ωα-ωА-Яа-я])(?= [A-Za-zΑ-Ωα-ωА-Яа-я])")
+_LETTER = r"[A-Za-z\u0391-\u03a9\u03b1-\u03c9\u0410-\u044f]"
+_BOUNDARY = regex.compile(rf"(?<={_LETTER})(?= {_LETTER})")
 _WHOLE = "(?s:.+)"
 
 
@@ -49,7 +51,7 @@ class BytePairs:
         return pieces
 
 
-def _split(expression: "regex.Pattern[str]", text: str) -> Iterator[str]:
+def _split(expression: Any, text: str) -> Iterator[str]:
     """What it matches, and what lies between."""
     end = 0
     for found in expression.finditer(text):

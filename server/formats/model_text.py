@@ -5,7 +5,7 @@ is written. Plain values; what they mean the formats know.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-# The kinds of tokens, as `ModelText.kinds` has them; and what a token takes of the blanks beside it.
+# The kinds of tokens as `ModelText.kinds` has them, and what they take of the blanks beside them.
 NORMAL, CONTROL, USER_DEFINED, BYTE = range(4)
 KIND, STRIPS_LEFT, STRIPS_RIGHT = 0x0F, 0x40, 0x80
 
@@ -17,8 +17,7 @@ class ModelText:
 
     `pre` names how the text is split before its bytes are merged; with `space_prefix` a text begins
     with a blank, with `begins` with the id `bos`. `templates` are Jinja by name, the usual one ""
-    (named ones for special occasions, like "tool_use"). `sample` are llama.cpp's own ids of
-    SAMPLE_TEXT, none where it was not asked.
+    (named ones for special occasions, like "tool_use").
     """
 
     architecture: str
@@ -34,7 +33,6 @@ class ModelText:
     begins: bool = False
     space_prefix: bool = False
     templates: Mapping[str, str] = field(default_factory=dict)
-    sample: Sequence[int] = ()
 
     def of_kind(self, kind: int) -> list[int]:
         """The ids of this kind, ascending."""

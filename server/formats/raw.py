@@ -36,8 +36,8 @@ class EitherFormat:
     def prompt(self, request: GenerationRequest) -> Prompt:
         return self._of(request).prompt(request)
 
-    def rails(self, request: GenerationRequest) -> Rails:
-        return self._of(request).rails(request)
+    def rails(self, request: GenerationRequest, reasoning: int | None = None) -> Rails:
+        return self._of(request).rails(request, reasoning)
 
     def reader(self, request: GenerationRequest) -> Reader:
         return self._of(request).reader(request)
@@ -52,20 +52,23 @@ class EitherFormat:
 
 class RawFormat:
     """`stop_ids` end an answer; a prompt of nothing is the id `beginning`, after which the model
-    begins a text.
+    begins a text. With `begins` it stands before every text.
     """
 
-    def __init__(self, vocabulary: Vocabulary, stop_ids: Ids, beginning: int) -> None:
+    def __init__(
+        self, vocabulary: Vocabulary, stop_ids: Ids, beginning: int, *, begins: bool = False
+    ) -> None:
         self._vocabulary = vocabulary
         self._stop_ids = stop_ids
         self._beginning = beginning
+        self._begins = begins
         self._fill_in = _fill_in(vocabulary)
 
     def prompt(self, request: GenerationRequest) -> Prompt:
         tokens = self._tokens(_raw(request))
         return Prompt(tokens=tokens or [self._beginning], stop_ids=self._stop_ids)
 
-    def rails(self, request: GenerationRequest) -> Rails:
+    def rails(self, request: GenerationRequest, reasoning: int | None = None) -> Rails:  # noqa: ARG002
         """The form holds from the first token; there is no reasoning."""
         if request.output is None:
             return Rails()
@@ -91,7 +94,8 @@ class RawFormat:
 
     def _ids(self, prompt: RawPrompt) -> list[int]:
         if isinstance(prompt.content, str):
-            return self._vocabulary.encode(prompt.content)
+            before = [self._beginning] if self._begins else []
+            return before + self._vocabulary.encode(prompt.content)
         check_ids(prompt.content, self._vocabulary, prompt.path)
         return list(prompt.content)
 

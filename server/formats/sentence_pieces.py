@@ -44,11 +44,13 @@ class SentencePieces:
 
     def encode(self, text: str) -> list[int]:
         """The ids of any text. Errors: ServerError invalid where the tokeniser gives up."""
+        return self.encode_on(" " + text if text and self._space_prefix else text)
+
+    def encode_on(self, text: str) -> list[int]:
+        """The ids of a text as it stands, without a blank before it."""
         if not text:
             return []
         text = text.replace(BLANK, " ")
-        if self._space_prefix:
-            text = " " + text
         return [
             token
             for chunk in self._chunks(text)

@@ -4,6 +4,7 @@ that splits text as the model's authors do; what it does not know it refuses by 
 
 import re
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 
 from server.formats.byte_pairs import BytePairs
 from server.formats.model_text import BYTE, CONTROL, NORMAL, USER_DEFINED, ModelText
@@ -12,32 +13,67 @@ from server.formats.sentence_pieces import SentencePieces
 from server.formats.vocabulary import Encode, Vocabulary
 
 
-def vocabulary_of(text: ModelText, markup: Collection[str] = ()) -> Vocabulary:
-    """The vocabulary of a model. Control tokens and those that spell `markup` are never text.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vocabularies:
+    """`chat`: what spells markup of the model's chats is never a token of a text. `raw`: it is,
+    as llama.cpp has it, where the model file calls it text.
+    """
+
+    chat: Vocabulary
+    raw: Vocabulary
+
+
+def vocabularies_of(text: ModelText, markup: Collection[str] = ()) -> Vocabularies:
+    """The vocabulary of a model, for chats and for raw prompts.
 
     Errors: ValueError, with a sentence, for a tokeniser that is not known here.
     """
-    marked = {token for token in text.of_kind(USER_DEFINED) if _spelt(text, token) in markup}
-    control = {*text.control_ids, *text.of_kind(CONTROL), *marked}
+    control = {*text.control_ids, *text.of_kind(CONTROL)}
     named = {
         _spelt(text, token): token
         for token in text.of_kind(USER_DEFINED)
         if token not in control and text.tokens[token]
     }
     plain = _plain(text, control)
-    return Vocabulary(text.tokens, control, _Named(named, plain).encode if named else plain)
+    marked = {name: token for name, token in named.items() if name in markup}
+    unmarked = {name: token for name, token in named.items() if name not in markup}
+    return Vocabularies(
+        chat=_vocabulary(text, control | set(marked.values()), plain.named(unmarked)),
+        raw=_vocabulary(text, control, plain.named(named)),
+    )
 
 
-def _plain(text: ModelText, control: Collection[int]) -> Encode:
+def _vocabulary(text: ModelText, control: Collection[int], tokeniser: "_Tokeniser") -> Vocabulary:
+    return Vocabulary(text.tokens, control, tokeniser.encode, tokeniser.encode_on)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tokeniser:
+    encode: Encode
+    encode_on: Encode
+
+    def named(self, names: dict[str, int]) -> "_Tokeniser":
+        """The same, where text that spells one of these names is that token."""
+        if not names:
+            return self
+        named = _Named(names)
+        return _Tokeniser(
+            lambda text: named.encode(text, self.encode, self.encode),
+            lambda text: named.encode(text, self.encode_on, self.encode),
+        )
+
+
+def _plain(text: ModelText, control: Collection[int]) -> _Tokeniser:
     """The tokeniser of what lies between named tokens."""
+    normal = [t for t in text.of_kind(NORMAL) if t not in control and text.tokens[t]]
     match text.tokeniser:
         case "gpt2":
-            return _byte_pairs(text, control)
+            encode = _byte_pairs(text, normal)
+            return _Tokeniser(encode, encode)
         case "llama":
-            order = sorted(_spellable(text, control), key=lambda token: -text.scores[token])
-            return _sentence_pieces(text, order)
+            return _sentence_pieces(text, sorted(normal, key=lambda token: -text.scores[token]))
         case "gemma4":
-            order = sorted(_spellable(text, control), key=lambda token: _gemma_rank(text, token))
+            order = sorted(normal, key=lambda token: _gemma_rank(text, token))
             return _sentence_pieces(text, order, r"[^\n]+|\n+")
     raise ValueError(
         f"The model's tokeniser ({text.tokeniser or 'unnamed'}) is not known here; choose a model"
@@ -45,41 +81,31 @@ def _plain(text: ModelText, control: Collection[int]) -> Encode:
     )
 
 
-def _byte_pairs(text: ModelText, control: Collection[int]) -> Encode:
+def _byte_pairs(text: ModelText, normal: Iterable[int]) -> Encode:
     expressions = EXPRESSIONS.get(text.pre)
     if expressions is None:
         raise ValueError(
             f"How the model's tokeniser splits text ({text.pre}) is not known here; choose another"
             " model."
         )
-    normal = (token for token in text.of_kind(NORMAL) if token not in control)
-    ids = {text.tokens[token]: token for token in normal if text.tokens[token]}
-    return BytePairs(ids, expressions).encode
+    return BytePairs({text.tokens[token]: token for token in normal}, expressions).encode
 
 
-def _sentence_pieces(text: ModelText, order: Iterable[int], expression: str = "(?s:.+)") -> Encode:
+def _sentence_pieces(
+    text: ModelText, order: Iterable[int], expression: str = "(?s:.+)"
+) -> _Tokeniser:
     pieces = [(_spelt(text, token), token) for token in order]
     byte_ids = {
         text.tokens[token][0]: token for token in text.of_kind(BYTE) if len(text.tokens[token]) == 1
     }
-    return SentencePieces(
-        pieces, byte_ids, space_prefix=text.space_prefix, expression=expression
-    ).encode
+    made = SentencePieces(pieces, byte_ids, space_prefix=text.space_prefix, expression=expression)
+    return _Tokeniser(made.encode, made.encode_on)
 
 
 def _gemma_rank(text: ModelText, token: int) -> int:
     """Gemma 4 merges as its vocabulary is ordered, but blanks into the longest run first."""
     data = text.tokens[token]
     return token if data.strip(b" ") else -len(data)
-
-
-def _spellable(text: ModelText, control: Collection[int]) -> list[int]:
-    return [
-        token
-        for kind in (NORMAL, USER_DEFINED)
-        for token in text.of_kind(kind)
-        if token not in control and text.tokens[token]
-    ]
 
 
 def _spelt(text: ModelText, token: int) -> str:
@@ -89,24 +115,25 @@ def _spelt(text: ModelText, token: int) -> str:
 class _Named:
     """Tokens that text has wherever it spells them, the longest first, as llama.cpp finds them."""
 
-    def __init__(self, named: dict[str, int], between: Encode) -> None:
-        self._named = sorted(named.items(), key=lambda item: -len(item[0]))
-        self._any = re.compile("|".join(re.escape(name) for name, _ in self._named))
-        self._between = between
+    def __init__(self, names: dict[str, int]) -> None:
+        self._names = sorted(names.items(), key=lambda item: -len(item[0]))
+        self._any = re.compile("|".join(re.escape(name) for name, _ in self._names))
 
-    def encode(self, text: str) -> list[int]:
-        found = set(self._any.findall(text))
-        if not found:
-            return self._between(text)
+    def encode(self, text: str, first: Encode, later: Encode) -> list[int]:
+        """`first` tokenises what the text begins with, `later` what comes after such a token."""
+        if self._any.search(text) is None:
+            return first(text)
         parts: list[str | int] = [text]
-        for name, token in self._named:
+        for name, token in self._names:
             if name in text:
                 parts = [piece for part in parts for piece in _parted(part, name, token)]
-        return [
-            token
-            for part in parts
-            for token in ([part] if isinstance(part, int) else self._between(part))
-        ]
+        ids: list[int] = []
+        for index, part in enumerate(parts):
+            if isinstance(part, int):
+                ids.append(part)
+            else:
+                ids += later(part) if index else first(part)
+        return ids
 
 
 def _parted(part: str | int, name: str, token: int) -> Iterable[str | int]:

@@ -7,7 +7,7 @@ text of any length or shape crashes the tokeniser or holds up other threads.
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -58,17 +58,22 @@ Encode: TypeAlias = Callable[[str], list[int]]
 
 
 class Vocabulary:
-    """Tokens by id; `encode` makes ordinary ids of text. Immutable; safe to use from several
-    threads.
+    """Tokens by id; `encode` makes ordinary ids of text, and `go_on` of text that stands after
+    other text, where that is not the same. Immutable; safe to use from several threads.
     """
 
     def __init__(
-        self, tokens: Sequence[bytes], control_ids: Collection[int], encode: Encode
+        self,
+        tokens: Sequence[bytes],
+        control_ids: Collection[int],
+        encode: Encode,
+        go_on: Encode | None = None,
     ) -> None:
         self._tokens = tuple(tokens)
         self._control_ids = frozenset(control_ids)
         self._specials = {_spell(tokens[i]): i for i in sorted(control_ids, reverse=True)}
         self._encode = encode
+        self._go_on = go_on or encode
 
     @classmethod
     def from_tokens(cls, tokens: Sequence[bytes], control_ids: Collection[int]) -> "Vocabulary":
@@ -98,6 +103,11 @@ class Vocabulary:
             digest.update(b"%b %d\n" % (base64.b64encode(token), i))
         return digest.hexdigest() == O200K_SHA256
 
+    @property
+    def specials(self) -> Mapping[str, int]:
+        """The control tokens by their text."""
+        return self._specials
+
     def special(self, text: str) -> int:
         """The id of the control token with this text. Errors: ValueError if there is none."""
         try:
@@ -119,6 +129,10 @@ class Vocabulary:
         a second: call it off the event loop.
         """
         return self._encode(text)
+
+    def encode_on(self, text: str) -> list[int]:
+        """The same, of a text that others stand before: no blank is put there."""
+        return self._go_on(text)
 
 
 def _encoded(encoding: tiktoken.Encoding, text: str) -> list[int]:

@@ -1,4 +1,4 @@
-"""What a model file says of its text: its tokeniser, the kinds of its tokens and its chat templates.
+"""What a model file says of its text: its tokeniser, the kinds of its tokens, its chat templates.
 Does not interpret any of it.
 """
 
