@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
-from jinja2 import TemplateError, TemplateSyntaxError, nodes
+from jinja2 import TemplateError, TemplateSyntaxError, meta, nodes
 from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -41,8 +41,8 @@ class TemplateRefusal(TemplateFault):
 
 
 class ChatTemplate:
-    """One template. `today` is what its `strftime_now` tells. Errors: ValueError for a source that
-    is no Jinja, with a sentence.
+    """One template; `variables` are those that it asks for. `today` is what its `strftime_now`
+    tells. Errors: ValueError for a source that is no Jinja, with a sentence.
     """
 
     def __init__(self, source: str, today: Callable[[], date]) -> None:
@@ -55,6 +55,7 @@ class ChatTemplate:
         environment.globals["strftime_now"] = lambda form: today().strftime(form)
         try:
             tree = environment.parse(source)
+            self.variables = frozenset(meta.find_undeclared_variables(tree))
             for loop in tree.find_all(nodes.For):
                 loop.body.insert(0, _tick())
             code = environment.compile(tree)

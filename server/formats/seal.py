@@ -12,8 +12,13 @@ MARK, FIRST = "\ufdd0", "\ufdd1"
 _OURS = re.compile(f"[{MARK}{FIRST}]")
 # A template that asks for ASCII gets them so.
 _WRITTEN = re.compile(rf"{MARK}|{FIRST}|\\ufdd[01]")
-# What templates compare with the words of a schema. No part of them is markup.
-PLAIN_WORDS = frozenset({"string", "number", "integer", "boolean", "array", "object", "null"})
+# The words of schemas, which templates look up and compare. No token is made of them.
+PLAIN_WORDS = frozenset(
+    "string number integer boolean array object null type properties required items enum const"
+    " description title default examples format anyOf oneOf allOf not $ref $defs definitions"
+    " additionalProperties nullable minimum maximum pattern minLength maxLength minItems"
+    " maxItems".split()
+)
 
 # Text, or the id of a token that the template spelled.
 Piece: TypeAlias = str | int

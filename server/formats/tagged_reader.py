@@ -79,7 +79,7 @@ class TaggedReader:
             return self._settle()
         data = self._vocabulary.bytes_of(token)
         if self._vocabulary.is_control(token):
-            if data.decode("utf-8", "replace") not in self._names:
+            if not any(data.decode("utf-8", "replace") in name for name in self._names):
                 self._mend("The model wrote a control token inside its text; it was left out.")
                 return []
             self._held.write_rest(self._decoder.finish())

@@ -19,6 +19,9 @@ _DEEPSEEK = (
     r"\s*(?:```json\s*)?(?=\{)"
 )
 
+# Other forms of calls stand between the same tags.
+_HERMES = regex.compile(r'<tool_call>(?:\\n|\s)*\{\\?"name')
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thinking:
@@ -62,6 +65,7 @@ THINKING = (
     Thinking(open="[THINK]", close="[/THINK]"),
     Thinking(open="<seed:think>", close="</seed:think>"),
     Thinking(open="<|START_THINKING|>", close="<|END_THINKING|>"),
+    Thinking(open="<|channel>thought", close="<channel|>"),
 )
 HERMES = CallForm(
     opener="<tool_call>",
@@ -122,9 +126,8 @@ def tags_of(source: str) -> Tags:
 
 
 def _calls(source: str) -> CallForm | None:
-    if "<tool_call>" in source:
-        # Calls in XML are another form, which is not read here.
-        return None if "<function=" in source or "<arg_key>" in source else HERMES
+    if "<tool_call>" in source and _HERMES.search(source):
+        return HERMES
     if "[TOOL_CALLS]" in source:
         return MISTRAL if "[ARGS]" in source else MISTRAL_LIST
     if "<｜tool▁calls▁begin｜>" in source:

@@ -22,7 +22,7 @@ from server.core.messages import (
 )
 from server.formats.seal import Seal
 
-_ABSENT_CONTENT = re.compile(r"content\W{0,4}\s*is (not )?none")
+_ABSENT_CONTENT = re.compile(r"(?<!_)content\W{0,4}\s*is (not )?none")
 _SHORT_ID = re.compile(r"length\s*[!=]=\s*9")
 SHORT_ID = 9
 
@@ -30,19 +30,23 @@ SHORT_ID = 9
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Habits:
     """What a template wants otherwise than others: None where a message has no text, ids of calls
-    with nine characters, arguments as text and not as an object, no two messages of one role in
-    turn.
+    with nine characters, another name for reasoning, arguments as text and not as an object, no two
+    messages of one role in turn, no system message.
     """
 
     null_content: bool = False
     short_ids: bool = False
+    reasoning: str = "reasoning_content"
     text_arguments: bool = False
     joined: bool = False
+    no_system: bool = False
 
 
 def habits_of(source: str) -> Habits:
     """What a template's text tells of its habits."""
+    is_usual = "reasoning_content" in source or "thinking" not in source
     return Habits(
+        reasoning="reasoning_content" if is_usual else "thinking",
         null_content=_ABSENT_CONTENT.search(source) is not None,
         short_ids=_SHORT_ID.search(source) is not None,
     )
@@ -59,6 +63,9 @@ class TemplateMessages:
         """All system and developer texts are one message before all others, as templates want."""
         instructions = [m.text for m in messages if isinstance(m, Instructions) and m.text]
         turns: list[Message] = [m for m in messages if not isinstance(m, Instructions)]
+        if instructions and self._habits.no_system:
+            turns = [UserMessage(text="\n\n".join(instructions)), *turns]
+            instructions = []
         if self._habits.joined:
             turns = [joined for _, group in groupby(turns, type) for joined in _joined(list(group))]
         first = next((i for i, m in enumerate(turns) if isinstance(m, UserMessage)), -1)
@@ -96,7 +103,7 @@ class TemplateMessages:
         text = self._seal.text(message.text) if message.text else absent
         written: dict[str, Any] = {"role": "assistant", "content": text}
         if message.reasoning:
-            written["reasoning_content"] = self._seal.text(message.reasoning)
+            written[self._habits.reasoning] = self._seal.text(message.reasoning)
         if message.tool_calls:
             written["tool_calls"] = [self._call(call) for call in message.tool_calls]
         return written
@@ -116,7 +123,8 @@ class TemplateMessages:
         return self._seal.text(call.arguments)
 
     def _id(self, text: str) -> str:
-        if not self._habits.short_ids:
+        is_short = len(text) == SHORT_ID and text.isascii() and text.isalnum()
+        if is_short or not self._habits.short_ids:
             return self._seal.text(text)
         return sha256(text.encode("utf-8", "replace")).hexdigest()[:SHORT_ID]
 

@@ -2,7 +2,7 @@
 is to speak. What comes from the client is ordinary text and can never be markup.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Literal, TypeAlias
@@ -11,6 +11,7 @@ from server.core.errors import ServerError
 from server.core.messages import (
     AssistantMessage,
     Conversation,
+    Instructions,
     Message,
     Tool,
     ToolCall,
@@ -30,6 +31,8 @@ from server.formats.vocabulary import Vocabulary
 # before the model has decided.
 Opening: TypeAlias = Literal["answer", "thought", "either"]
 TOOL_USE = "tool_use"
+# What templates ask to know whether the model is to think.
+SWITCHES = frozenset({"enable_thinking", "thinking"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +82,13 @@ class TemplatePrompt:
 
     @property
     def may_choose(self) -> bool:
-        """Whether it is for the request to say if the model thinks."""
-        return any("enable_thinking" in each.source for each in self._templates.values())
+        """Whether the model thinks unless it is told not to."""
+        return any("enable_thinking" in each.variables for each in self._templates.values())
+
+    @property
+    def _has_switch(self) -> bool:
+        """Whether the template itself sees to it that the model does not think."""
+        return any(SWITCHES & each.variables for each in self._templates.values())
 
     def opening(self, request: GenerationRequest) -> Opening:
         """Where the answer to this request begins."""
@@ -136,7 +144,7 @@ class TemplatePrompt:
         thought = f"{self._seal.text(thought)}\n" if thought else "\n"
         if bare.endswith(thinking.open):
             return f"{thought}{thinking.close}\n\n"
-        if bare.endswith(thinking.close):
+        if bare.endswith(thinking.close) or (self._has_switch and not thought.strip()):
             return ""
         return f"{thinking.open}\n{thought}{thinking.close}\n\n"
 
@@ -204,11 +212,19 @@ def _values(thinks: bool, effort: Effort | None) -> dict[str, Any]:
     return values
 
 
-def _attempts(habits: Habits, messages: Sequence[Message]) -> list[Habits]:
+def _attempts(habits: Habits, messages: Sequence[Message]) -> Iterator[Habits]:
     """As it is usual first."""
     calls = any(isinstance(m, AssistantMessage) and m.tool_calls for m in messages)
-    attempts = [habits, replace(habits, text_arguments=True)] if calls else [habits]
-    return attempts + [replace(each, joined=True) for each in attempts]
+    tries = [habits]
+    if calls:
+        tries.append(replace(habits, text_arguments=True))
+        tries += [replace(each, null_content=not each.null_content) for each in tries]
+    yield from tries
+    for each in tries:
+        yield replace(each, joined=True)
+    if any(isinstance(m, Instructions) for m in messages):
+        for each in tries:
+            yield replace(each, joined=True, no_system=True)
 
 
 def _specimen(after_tool: bool) -> Conversation:
