@@ -20,7 +20,7 @@ _DEEPSEEK = (
 )
 
 # Other forms of calls stand between the same tags.
-_HERMES = regex.compile(r'<tool_call>(?:\\n|\s)*\{\\?"name')
+_HERMES = regex.compile(r'(?s)<tool_call>.{0,200}?\{\\?"name')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
