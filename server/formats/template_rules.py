@@ -57,6 +57,8 @@ class TemplateRules:
         self._open = self._ids(tags.thinking.open) if tags.thinking else ()
         self._close = self._ids(tags.thinking.close) if tags.thinking else ()
         self._opener = self._ids(tags.calls.opener) if tags.calls else ()
+        self._before = self._ids(tags.calls.before) if tags.calls else ()
+        self._after = self._ids(tags.calls.after) if tags.calls else ()
 
     @property
     def holds_thoughts(self) -> bool:
@@ -144,15 +146,17 @@ class TemplateRules:
                     " cannot be held to a schema; set strict to false or tool_choice to required",
                 )
         for tool in offered:
-            grammar = argument_grammar(tool, self._stops[0], must=answer.calls)
-            if grammar is not None:
-                yield Rule(suffix=self._opener + self._head(tool), grammar=grammar)
+            yield Rule(
+                suffix=self._opener + self._head(tool),
+                force=self._after[1:],
+                grammar=argument_grammar(tool, self._stops[0], must=True),
+            )
 
     def _head(self, tool: Tool) -> Ids:
-        """What stands between the opener and the arguments, as the model itself writes it."""
-        calls = self._tags.calls
-        assert calls is not None
-        return (*self._ids(calls.before), *self._plain(tool.name), *self._ids(calls.after))
+        """What stands between the opener and the arguments, as the model itself writes it, up to
+        the id that ends the name.
+        """
+        return (*self._before, *self._plain(tool.name), *self._after[:1])
 
     def _ids(self, markup: str) -> Ids:
         """Our own words, in which markup is markup."""
