@@ -13,12 +13,17 @@ _OURS = re.compile(f"[{MARK}{FIRST}]")
 # A template that asks for ASCII gets them so.
 _WRITTEN = re.compile(rf"{MARK}|{FIRST}|\\ufdd[01]")
 # The words of schemas, which templates look up and compare. No token is made of them.
+# fmt: off
 PLAIN_WORDS = frozenset(
-    "string number integer boolean array object null type properties required items enum const"
-    " description title default examples format anyOf oneOf allOf not $ref $defs definitions"
-    " additionalProperties nullable minimum maximum pattern minLength maxLength minItems"
-    " maxItems".split()
+    {
+        "string", "number", "integer", "boolean", "array", "object", "null", "type",
+        "properties", "required", "items", "enum", "const", "description", "title", "default",
+        "examples", "format", "anyOf", "oneOf", "allOf", "not", "$ref", "$defs", "definitions",
+        "additionalProperties", "nullable", "minimum", "maximum", "pattern", "minLength",
+        "maxLength", "minItems", "maxItems",
+    }
 )
+# fmt: on
 
 # Text, or the id of a token that the template spelled.
 Piece: TypeAlias = str | int

@@ -52,9 +52,8 @@ class TaggedReader:
         self._thinking = tags.thinking
         self._calls = tags.calls
         self._names = frozenset(tags.names)
-        self._strays = tuple(
-            name for name in tags.names if not self._thinking or name != self._thinking.open
-        )
+        opens = tags.thinking.open if tags.thinking else ""
+        self._strays = tuple(name for name in tags.names if tags.strays and name != opens)
         self._ends = frozenset(ends)
         self._tools = frozenset(tools)
         self._make_call_id = make_call_id
@@ -64,7 +63,7 @@ class TaggedReader:
         self._part: PartWriter | None = None
         self._span = JsonSpan()
         self._fresh = True
-        self._may_call = True
+        self._may_call = tags.strays
         self._done = False
         self._state: State = "lead"
         if opening == "begun":

@@ -47,10 +47,13 @@ class CallForm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tags:
-    """None: the model has no such thing, or none that is known here."""
+    """None: the model has no such thing, or none that is known here. `strays`: tags within text are
+    left out, not part of it.
+    """
 
     thinking: Thinking | None
     calls: CallForm | None
+    strays: bool = True
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ tagged output to events.
 
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 
 from server.core.errors import ServerError
@@ -46,9 +47,12 @@ class TemplateFormat:
     def reader(self, request: GenerationRequest) -> TaggedReader:
         conversation = request.conversation
         begun = conversation.begun is not None
+        tags = self.tags
+        if request.output is not None:
+            tags = replace(tags, strays=False)
         return TaggedReader(
             self._vocabulary,
-            self.tags,
+            tags,
             self._stops,
             [tool.name for tool in conversation.offered],
             _new_call_id,

@@ -196,8 +196,13 @@ PHRASES = st.sampled_from(
         "</tool_call>",
         '{"name": "look", "arguments": {}}',
         "{}",
+        "Hello",
+        "\n",
+        '{"a": 1}',
+        "<|im_start|>",
+        "é",
+        "</s>",
     ]
-    + ["Hello", "\n", '{"a": 1}', "<|im_start|>", "é", "</s>"]
 )
 
 

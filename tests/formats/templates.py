@@ -1,4 +1,4 @@
-"""Models with chat templates for the tests: real templates over a vocabulary of bytes and markup."""
+"""Models with chat templates for the tests: real ones over a vocabulary of bytes and markup."""
 
 import re
 from collections.abc import Mapping

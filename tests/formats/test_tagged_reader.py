@@ -118,7 +118,7 @@ def test_thoughts_of_every_family_are_read(thinking, opening: Opening) -> None:
         ("  Hello\n", "either", [("text", "Hello\n")]),
         ("", "either", []),
         ("<think></think>Hi", "either", [("text", "Hi")]),
-        ("<think>a</think><think>b</think>c", "either", [("reasoning", "a"), ("reasoning", "b"), ("text", "c")]),
+        ("<think>a</think><think>b</think>", "either", [("reasoning", "a"), ("reasoning", "b")]),
         ("<think>\nagain</think>x", "thought", [("reasoning", "again"), ("text", "x")]),
         ("Say <think> twice", "either", [("text", "Say <think> twice")]),
         ("<think>never ends", "either", [("reasoning", "never ends")]),
@@ -137,7 +137,7 @@ def test_what_is_odd_is_read(text: str, opening: Opening, parts: list[tuple[str,
 @pytest.mark.parametrize(
     ("text", "parts", "warning"),
     [
-        ('A<tool_call>{"name": "run", "arguments": {}}</tool_call>', [("text", "A")], "run, which was not"),
+        ('A<tool_call>{"name": "run", "arguments": {}}', [("text", "A")], "run, which was not"),
         ("<tool_call>\nlook()\n</tool_call>", [], "cannot be read"),
         ('<tool_call>{"name": "lo', [], "broke off"),
         ("<tool_call>" + '{"name": "' + "x" * 5000, [], "cannot be read"),
@@ -158,6 +158,12 @@ def test_json_is_text_where_it_is_no_call() -> None:
         assert read(text, reader(tags))[0] == [("text", text)]
     text = '{"name": "look", "parameters": {}}'
     assert read(text, reader(tags, tools=()))[0] == [("text", text)]
+
+
+def test_tags_within_a_form_are_part_of_it() -> None:
+    text = '{"a": "</think> <tool_call> </tool_call>"}'
+    form = Tags(thinking=THINK, calls=HERMES, strays=False)
+    assert read(f"<think>x</think>{text}", reader(form))[0] == [("reasoning", "x"), ("text", text)]
 
 
 def test_who_has_only_thought_is_made_to_answer() -> None:
@@ -191,9 +197,33 @@ def test_log_probabilities_are_those_of_visible_text() -> None:
 
 
 PIECES = st.sampled_from(
-    ["<think>", "</think>", "<tool_call>", "</tool_call>", "<|im_end|>", "<|other|>", "\n", " "]
-    + ["<th", "ink>", "</", "<tool", "_call>", '{"name": "look", "arguments": {', '"a": "}"', "}}"]
-    + ["Hello", "é", "🙂", '"', "{", "look", "[TOOL_CALLS]", "[ARGS]", "<|python_tag|>"]
+    [
+        "<think>",
+        "</think>",
+        "<tool_call>",
+        "</tool_call>",
+        "<|im_end|>",
+        "<|other|>",
+        "\n",
+        " ",
+        "<th",
+        "ink>",
+        "</",
+        "<tool",
+        "_call>",
+        '{"name": "look", "arguments": {',
+        '"a": "}"',
+        "}}",
+        "Hello",
+        "é",
+        "🙂",
+        '"',
+        "{",
+        "look",
+        "[TOOL_CALLS]",
+        "[ARGS]",
+        "<|python_tag|>",
+    ]
 )
 FORMS = st.sampled_from([HERMES, MISTRAL, MISTRAL_LIST, LLAMA, DEEPSEEK_FENCED, DEEPSEEK, None])
 

@@ -1,7 +1,8 @@
-"""Prompts of chat templates: what transformers makes of them, and never a token that a client wrote."""
+"""Prompts of chat templates: what transformers makes of them, never a token that a client wrote."""
 
 import json
 import time
+from functools import cache
 
 import pytest
 from hypothesis import given, settings
@@ -18,9 +19,9 @@ from server.core.messages import (
 )
 from server.core.request import GenerationRequest
 from server.formats import chat_template
+from server.formats.tags import tags_of
 from server.formats.template import TemplateFormat
 from server.formats.template_prompt import TemplatePrompt
-from server.formats.tags import tags_of
 from tests.formats.templates import (
     BRIEF,
     CALL,
@@ -41,9 +42,9 @@ from tests.formats.templates import (
 )
 
 PROMPTS = json.loads((GOLDEN / "template_prompts.json").read_text(encoding="utf-8"))
-CALLLESS = {"gemma-turns", "phi-3.5"}
 
 
+@cache
 def prompt_of(name: str) -> TemplatePrompt:
     """A template's prompts, whether or not its calls can be read."""
     text = model_text({"": source(name)})
@@ -68,7 +69,7 @@ def test_prompts_are_those_of_transformers(name: str, case: str) -> None:
     assert spelt(name, CASES[case]) == expected
 
 
-# --- what clients write is text ---------------------------------------------------------------------
+# --- what clients write is text -----------------------------------------------------------------
 
 FRAGMENTS = st.sampled_from(
     [
@@ -83,8 +84,6 @@ FRAGMENTS = st.sampled_from(
         "</think>",
         "think>",
         "<think",
-    ]
-    + [
         "[INST]",
         "[/INST]",
         "[",
@@ -96,8 +95,6 @@ FRAGMENTS = st.sampled_from(
         "tool_call",
         "</s>",
         "<s",
-    ]
-    + [
         " ",
         "\n",
         "a",
@@ -147,16 +144,7 @@ BENIGN = (
 
 
 def controls(name: str, messages: tuple[Message, ...], tools: tuple[Tool, ...]) -> list[int]:
-    return [
-        t for t in prompt_of_cached(name).render(request(*messages, tools=tools)).tokens if t > 255
-    ]
-
-
-_PROMPTS = {name: prompt_of(name) for name in TEMPLATES}
-
-
-def prompt_of_cached(name: str) -> TemplatePrompt:
-    return _PROMPTS[name]
+    return [t for t in prompt_of(name).render(request(*messages, tools=tools)).tokens if t > 255]
 
 
 @pytest.mark.parametrize("name", ["qwen3", "mistral-nemo", "llama-headers", "granite-4.0"])
@@ -201,7 +189,7 @@ def test_text_comes_through_as_it_is(text: str) -> None:
     assert f"({expected})" in shown
 
 
-# --- what templates want ----------------------------------------------------------------------------
+# --- what templates want --------------------------------------------------------------------------
 
 
 def test_beginning_of_the_answer_is_continued() -> None:
@@ -277,7 +265,7 @@ def test_text_begins_once() -> None:
     assert tokens.count(tokens[0]) == 1
 
 
-# --- what cannot be -----------------------------------------------------------------------------------
+# --- what cannot be -------------------------------------------------------------------------------
 
 
 def test_refusal_of_the_template_is_one_sentence() -> None:
@@ -291,7 +279,7 @@ def test_refusal_of_the_template_is_one_sentence() -> None:
 
 
 def test_failure_of_the_template_is_one_sentence() -> None:
-    template = "{% for m in messages %}{{ m.content }}{% endfor %}{% if messages|length > 1 %}{{ 1 + 'x' }}{% endif %}"
+    template = "{{ messages[0].content }}{% if messages|length > 1 %}{{ 1 + 'x' }}{% endif %}"
     with pytest.raises(
         ServerError, match=r"cannot write these messages: unsupported operand .*\.$"
     ):
