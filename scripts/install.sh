@@ -8,12 +8,16 @@ set -Eeuo pipefail
 . "$ROOT/scripts/install_steps.sh"
 # shellcheck source=scripts/install_checks.sh
 . "$ROOT/scripts/install_checks.sh"
+# shellcheck source=scripts/install_packages.sh
+. "$ROOT/scripts/install_packages.sh"
 # shellcheck source=scripts/install_engine.sh
 . "$ROOT/scripts/install_engine.sh"
 # shellcheck source=scripts/install_release.sh
 . "$ROOT/scripts/install_release.sh"
 # shellcheck source=scripts/install_settings.sh
 . "$ROOT/scripts/install_settings.sh"
+# shellcheck source=scripts/install_firewall.sh
+. "$ROOT/scripts/install_firewall.sh"
 # shellcheck source=scripts/install_service.sh
 . "$ROOT/scripts/install_service.sh"
 
@@ -31,18 +35,22 @@ usage: scripts/install.sh [OPTION...]
                    a name that `gpt-api pull` knows, or the path of a GGUF file   [INSTALL_MODEL]
   --host ADDRESS   127.0.0.1 (default: this machine only) or 0.0.0.0              [INSTALL_HOST]
   --port PORT      8000 by default                                                [INSTALL_PORT]
-  --engine KIND    auto (default), cpu, cuda, or source: llama.cpp is built here,
+  --engine KIND    auto (at first), cpu, cuda, or source: llama.cpp is built here,
                    for this very processor                                        [INSTALL_ENGINE]
   --cpu, --gpu     the same as --engine cpu and --engine cuda
+  --offline        fetch nothing: what is needed lies in --wheels, and --model is a file      [INSTALL_OFFLINE=1]
+  --wheels DIR     a folder of Python packages that is looked into first          [INSTALL_WHEELS]
+  --collect DIR    only fetch into that folder what --offline needs on machines of this kind
   --ufw, --no-ufw  open the port in the firewall, or leave it closed (default)    [INSTALL_UFW=1]
   --force          install although the machine looks too small                   [INSTALL_FORCE=1]
 TEXT
 }
 
 parse() {
-    YES='' DRY='' UPGRADE='' UNINSTALL='' PURGE=''
+    YES='' DRY='' UPGRADE='' UNINSTALL='' PURGE='' COLLECT=''
     MODEL=${INSTALL_MODEL:-} HOST=${INSTALL_HOST:-} PORT=${INSTALL_PORT:-}
-    ENGINE=${INSTALL_ENGINE:-auto} UFW=${INSTALL_UFW:-} FORCE=${INSTALL_FORCE:-}
+    OFFLINE=${INSTALL_OFFLINE:-} WHEELHOUSE=${INSTALL_WHEELS:-}
+    ENGINE=${INSTALL_ENGINE:-} UFW=${INSTALL_UFW:-} FORCE=${INSTALL_FORCE:-}
     while [ $# -gt 0 ]; do
         case $1 in
             --yes | -y) YES=1 ;;
@@ -55,6 +63,17 @@ parse() {
                 declare -g "$(tr -d - <<<"${1^^}")=$2"
                 shift
                 ;;
+            --wheels)
+                [ $# -gt 1 ] || misuse "$1 needs a value"
+                WHEELHOUSE=$2
+                shift
+                ;;
+            --collect)
+                [ $# -gt 1 ] || misuse "$1 needs a value"
+                COLLECT=$2
+                shift
+                ;;
+            --offline) OFFLINE=1 ;;
             --cpu) ENGINE=cpu ;;
             --gpu) ENGINE=cuda ;;
             --ufw) UFW=1 ;;
@@ -72,9 +91,11 @@ check_options() {
     [[ -z $PORT || $PORT =~ ^[0-9]{1,5}$ && $PORT -ge 1 && $PORT -le 65535 ]] ||
         misuse "--port takes a number from 1 to 65535, not $PORT"
     [[ -z $HOST || $HOST =~ ^[A-Za-z0-9_.:%-]+$ ]] || misuse "--host takes an address, not $HOST"
-    [[ $ENGINE =~ ^(auto|cpu|cuda|source)$ ]] || misuse "--engine is auto, cpu, cuda or source"
+    [[ $ENGINE =~ ^(|auto|cpu|cuda|source)$ ]] || misuse "--engine is auto, cpu, cuda or source"
     [[ -z $PURGE || -n $UNINSTALL ]] || misuse "--purge goes with --uninstall"
     [[ $MODEL != *$'\n'* ]] || misuse "--model takes one line"
+    [ -z "$WHEELHOUSE" ] || [ -d "$WHEELHOUSE" ] || misuse "--wheels takes a folder; there is none at $WHEELHOUSE"
+    [ "$OFFLINE" != 0 ] || OFFLINE=''
 }
 
 misuse() {
@@ -94,6 +115,7 @@ questions() {
     MODEL=${MODEL:-$(setting_or MODEL_PATH "")}
     # The settings name no model: it is the demonstration that runs.
     [ -n "$MODEL" ] || [ ! -e "$ETC/gpt-api.env" ] || MODEL=demo
+    ENGINE=${ENGINE:-$(cat "$OPT/current/engine" 2>/dev/null || echo auto)}
     HOST=${HOST:-$(setting_or HOST "")}
     PORT=${PORT:-$(setting_or PORT "")}
     [ -n "$MODEL" ] || ask MODEL "Model: gpt-oss-20b (a download of 12.1 GB), demo, or the path of a GGUF" gpt-oss-20b
@@ -108,8 +130,9 @@ questions() {
 install_all() {
     check_upgrade
     questions
-    preflight
+    packages_from
     choose_engine
+    preflight
     plan
     confirm
     step "packages" install_system_packages
@@ -125,9 +148,11 @@ install_all() {
 
 main() {
     parse "$@"
-    begin
+    [ -n "$COLLECT" ] || begin
     if [ -n "$UNINSTALL" ]; then
         uninstall
+    elif [ -n "$COLLECT" ]; then
+        collect
     else
         install_all
     fi

@@ -8,6 +8,7 @@ GB=1000000000
 SPARE_BYTES=$((2 * GB))
 # The virtual environment, and building the engine.
 CODE_BYTES=$((3 * GB))
+OS_RELEASE=/etc/os-release
 PROBLEMS=()
 DOUBTS=()
 
@@ -18,6 +19,7 @@ preflight() {
     check_model
     check_memory
     check_disk
+    check_offline
     local each
     for each in "${DOUBTS[@]}"; do say "note: $each"; done
     [ ${#PROBLEMS[@]} -gt 0 ] || return 0
@@ -29,11 +31,8 @@ problem() { PROBLEMS+=("$1"); }
 doubt() { DOUBTS+=("$1"); }
 
 check_system() {
-    local id='' version='' manager
-    # shellcheck source=/dev/null
-    id=$(. /etc/os-release 2>/dev/null && echo "${ID:-}")
-    # shellcheck source=/dev/null
-    version=$(. /etc/os-release 2>/dev/null && echo "${VERSION_ID:-}")
+    local id version manager
+    id=$(of_system ID) version=$(of_system VERSION_ID)
     case $id:$version in
         ubuntu:22.04 | ubuntu:24.04 | debian:12 | debian:13) ;;
         ubuntu:* | debian:*) doubt "$id $version is not what this was tried on (Ubuntu 22.04 and 24.04, Debian 12 and 13)" ;;
@@ -46,6 +45,12 @@ check_system() {
     manager=$(systemctl --version | awk 'NR == 1 { print $2 }')
     [ "${manager%%[!0-9]*}" -ge 249 ] || problem "systemd $manager is too old; 249 is needed"
 }
+
+# of_system FIELD: what /etc/os-release says.
+of_system() { (
+    # shellcheck source=/dev/null
+    . "$OS_RELEASE" 2>/dev/null && echo "${!1:-}"
+); }
 
 check_processor() {
     case $(uname -m) in
@@ -99,7 +104,7 @@ check_memory() {
     local total needed model
     [ "$(model_kind):$MODEL" = name:gpt-oss-20b ] || [ "$(model_kind)" != name ] ||
         doubt "how large $MODEL is shows when it is downloaded: whether it fits is not checked"
-    total=$(($(awk '/^MemTotal:/ { print $2 }' /proc/meminfo) * 1024))
+    total=$(memory_bytes)
     model=$(model_bytes)
     needed=$((model + SPARE_BYTES))
     [ "$(model_kind)" != demo ] || needed=$((GB / 2))
@@ -108,6 +113,8 @@ check_memory() {
     [ "$(gpu_bytes)" -lt "$needed" ] || return 0
     small "this machine has $(gigabytes "$total") GB of memory, and the model needs $(gigabytes "$needed") GB"
 }
+
+memory_bytes() { awk '/^MemTotal:/ { print $2 * 1024 }' /proc/meminfo; }
 
 check_disk() {
     local needed=$CODE_BYTES
@@ -118,10 +125,12 @@ check_disk() {
     fi
 }
 
+free_bytes() { df --output=avail -B1 -- "$1" | tail -n 1; }
+
 # free_on FOLDER BYTES WHAT
 free_on() {
     local free
-    free=$(df --output=avail -B1 -- "$1" | tail -n 1)
+    free=$(free_bytes "$1")
     [ "$free" -ge "$2" ] || [ -x "$OPT/current/venv/bin/gpt-api" ] ||
         small "$1 has $(gigabytes "$free") GB free, and $3 need $(gigabytes "$2") GB"
 }
@@ -138,6 +147,7 @@ gigabytes() { awk -v bytes="$1" 'BEGIN { printf "%.1f", bytes / 1e9 }'; }
 
 plan() {
     say "gpt-api $(release_version)
+  machine   $(machine_words)
   code      $OPT/releases/$(release_name), with $ENGINE_WORDS
   model     $(model_words)
   settings  $ETC/gpt-api.env, keys in $ETC/keys.json
@@ -145,6 +155,14 @@ plan() {
   firewall  $(firewall_words)"
     [ "$HOST" = 127.0.0.1 ] ||
         say "  note: keys and answers travel in the clear; put nginx or Caddy with TLS before it where that matters"
+}
+
+machine_words() {
+    local card memory
+    memory=$(gigabytes "$(memory_bytes)")
+    card=$(gpu_name)
+    [ -z "$card" ] || card=", $card with CUDA $(driver_cuda)"
+    echo "$(of_system PRETTY_NAME) on $(uname -m), $memory GB of memory, $(gigabytes "$(free_bytes "$(dirname "$OPT")")") GB free$card"
 }
 
 model_words() {

@@ -1,33 +1,8 @@
 # shellcheck shell=bash
 # The code: releases side by side, each with a virtual environment of its own, and a link to one.
 
-SOURCES=(server models/gpt-oss-tiny.gguf scripts systemd requirements.txt pyproject.toml README.md LICENSE CHANGELOG.md)
+SOURCES=(server models/gpt-oss-tiny.gguf scripts systemd requirements.txt requirements.lock pyproject.toml README.md LICENSE CHANGELOG.md)
 SERVICE_PYTHON=${PYTHON:-/usr/bin/python3}
-APT=(env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=a apt-get -y -o DPkg::Lock::Timeout=300
-    -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold)
-
-install_system_packages() {
-    local wanted=(python3 python3-venv libgomp1 curl ca-certificates iproute2 util-linux) missing=() each
-    ! has_to_be_built || wanted+=(build-essential)
-    for each in "${wanted[@]}"; do
-        installed "$each" || missing+=("$each")
-    done
-    [ ${#missing[@]} -gt 0 ] || return 0
-    run "${APT[@]}" update </dev/null
-    run "${APT[@]}" install --no-install-recommends "${missing[@]}" </dev/null
-}
-
-has_to_be_built() {
-    [ "$ENGINE" = source ] && return
-    [ ! -e "$OPT/releases/$(release_name)/complete" ] && ! prebuilt_at_hand
-}
-
-prebuilt_at_hand() {
-    compgen -G "${PIP_FIND_LINKS:-/nowhere}/llama_cpp_python-*.whl" >/dev/null ||
-        curl -fsI --max-time 5 -o /dev/null "$WHEELS/cpu/llama-cpp-python/" 2>/dev/null
-}
-
-installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null || true)" = installed ]; }
 
 release_version() { sed -n 's/^__version__ = "\(.*\)"/\1/p' "$ROOT/server/__init__.py"; }
 
@@ -56,16 +31,25 @@ make_release() {
     rm -rf -- "$RELEASE"
     mkdir -p "$RELEASE/src"
     (cd "$ROOT" && cp --parents -r -- "${SOURCES[@]}" "$RELEASE/src")
-    fill_release >>"$LOG" 2>&1
+    ! has_to_be_built || say "  building llama.cpp for this processor: 5 to 20 minutes"
+    fill_release
     chmod -R u+rwX,go=rX "$RELEASE"
     prove_engine
+    # The next upgrade makes the same choice.
+    echo "$ASKED_ENGINE" >"$RELEASE/engine"
     touch "$RELEASE/complete"
 }
 
 fill_release() {
     local PYTHON=$SERVICE_PYTHON ROOT=$RELEASE/src
-    (umask 022 && make_venv && install_engine && install_packages requirements.txt &&
-        pip_install --quiet --no-deps "$ROOT")
+    (
+        trap - ERR
+        umask 022
+        make_venv
+        install_locked
+        install_engine
+        pip_install --quiet --no-deps --no-build-isolation "$ROOT"
+    ) >>"$LOG" 2>&1
 }
 
 # The newest release and the one before it stay.
@@ -84,8 +68,10 @@ download_model() {
     local pull=("$VENV/bin/gpt-api" pull "$1")
     "$VENV/bin/gpt-api" pull --help >/dev/null 2>&1 ||
         fail "This version cannot download models; give a file: --model /path/to/gpt-oss-20b-mxfp4.gguf"
-    setpriv --reuid "$ACCOUNT" --regid "$ACCOUNT" --clear-groups \
-        env HOME="$STATE" STATE_DIRECTORY="$STATE" "${pull[@]}"
+    # A hub and a token may stand in the settings.
+    [ ! -e "$ETC/gpt-api.env" ] || pull=(env GPT_API_ENV_FILE="$ETC/gpt-api.env" "${pull[@]}")
+    (cd "$STATE" && setpriv --reuid "$ACCOUNT" --regid "$ACCOUNT" --clear-groups \
+        env HOME="$STATE" STATE_DIRECTORY="$STATE" "${pull[@]}")
 }
 
 bring_model() {

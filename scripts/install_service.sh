@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2153
-# The unit, its start and what follows when it does not start; the firewall; and how all goes again.
+# The unit, its start and what follows when it does not start; and how all goes again.
 
 PREVIOUS=''
 
@@ -8,12 +8,11 @@ install_unit() {
     put "$UNIT" 644 root <"$ROOT/systemd/gpt-api.service"
     [ -d "$DROPINS" ] || run mkdir -p "$DROPINS"
     put "$DROPINS/10-install.conf" 644 root < <(drop_in)
-    put "$COMMAND" 755 root <<END
-#!/bin/sh
-# gpt-api with the settings of the service.
-export GPT_API_ENV_FILE="\${GPT_API_ENV_FILE-$ETC/gpt-api.env}" STATE_DIRECTORY="\${STATE_DIRECTORY-$STATE}"
-exec $OPT/current/venv/bin/gpt-api "\$@"
-END
+    if forbids_ports; then
+        put "$PORTS_UNIT" 644 root <"$ROOT/systemd/gpt-api-ports.service"
+        put "$DROPINS/20-ports.conf" 644 root < <("$ROOT/scripts/allow_ports.sh" --print)
+    fi
+    put "$COMMAND" 755 root <"$ROOT/systemd/gpt-api"
     if [ "$ENGINE" = cuda ]; then
         put /etc/modules-load.d/gpt-api.conf 644 root <<<$'nvidia\nnvidia-uvm'
     fi
@@ -23,14 +22,18 @@ END
 
 # What depends on the machine.
 drop_in() {
-    echo "# Written by scripts/install.sh."
-    if [ "$(systemctl --version | awk 'NR == 1 { print int($2) }')" -ge 254 ]; then
-        printf '[Service]\nRestartSteps=5\nRestartMaxDelaySec=60s\n'
-    fi
+    local version
+    version=$(systemctl --version | awk 'NR == 1 { print int($2) }')
+    printf '# Written by scripts/install.sh.\n[Service]\n'
+    [ "$version" -lt 254 ] || printf 'RestartSteps=5\nRestartMaxDelaySec=60s\n'
+    ! forbids_ports || printf '[Unit]\nWants=gpt-api-ports.service\nAfter=gpt-api-ports.service\n'
     [ "$ENGINE" = cuda ] || return 0
     cat "$ROOT/systemd/gpu.conf"
     echo "Environment=LD_LIBRARY_PATH=$(cuda_library_path)"
 }
+
+# Not every systemd is built so that it can, and those say so at every start.
+forbids_ports() { systemctl --version | grep -q -F +BPF_FRAMEWORK; }
 
 start_service() {
     if [ -z "$CHANGED" ] && systemctl is-active --quiet gpt-api; then
@@ -79,47 +82,19 @@ then run this again, or systemctl restart gpt-api."
     fi
     say "  going back to ${PREVIOUS##*/}"
     point "$OPT/current" "$PREVIOUS"
-    restore "$UNIT" "$DROPINS/10-install.conf" "$ETC/gpt-api.env"
+    restore "$UNIT" "$DROPINS/10-install.conf" "$DROPINS/20-ports.conf" "$ETC/gpt-api.env"
     run systemctl daemon-reload
     run systemctl reset-failed gpt-api || true
     run systemctl restart gpt-api || fail "The version before, ${PREVIOUS##*/}, does not start any more either; see journalctl -u gpt-api."
     fail "The new version did not start, and the one before runs again: ${PREVIOUS##*/}."
 }
 
-# --- the firewall
-
-firewall_active() { command -v ufw >/dev/null && ufw status 2>/dev/null | grep -q '^Status: active'; }
-firewall_open() { ufw status 2>/dev/null | grep -Eq "^$PORT(/tcp)? +ALLOW"; }
-
-firewall_words() {
-    if ! firewall_active; then
-        echo "none that this knows is active"
-    elif firewall_open; then
-        echo "port $PORT is open"
-    elif [ "$UFW" = 1 ]; then
-        echo "port $PORT will be opened: ufw allow $PORT/tcp"
-    else
-        echo "active; port $PORT stays closed (--ufw opens it)"
-    fi
-}
-
-open_firewall() {
-    [ "$UFW" = 1 ] && firewall_active && ! firewall_open || return 0
-    run ufw allow "$PORT/tcp" comment gpt-api
-}
-
-close_firewall() {
-    firewall_active || return 0
-    local port
-    ufw status | sed -n 's|^\([0-9]*\)/tcp .*# gpt-api$|\1|p' | sort -u | while read -r port; do
-        run ufw --force delete allow "$port/tcp"
-    done
-}
-
-# --- the end
-
 report() {
-    [ -z "$DRY" ] || { say "Nothing was done."; return 0; }
+    if [ -n "$DRY" ]; then
+        say "Nothing was done."
+        [ ${#PROBLEMS[@]} -eq 0 ] || fail "It would not be done either: see the problems at the beginning."
+        return
+    fi
     [ -n "$CHANGED" ] || say "Everything was as it should be; nothing was changed."
     local address=$HOST
     [ "$HOST" != 0.0.0.0 ] || address=$(hostname -I 2>/dev/null | awk '{ print $1 }')
@@ -155,7 +130,7 @@ remove_service() {
     if [ -e "$UNIT" ]; then
         run systemctl disable --now gpt-api
     fi
-    run rm -rf -- "$UNIT" "$DROPINS" "$COMMAND" /etc/modules-load.d/gpt-api.conf
+    run rm -rf -- "$UNIT" "$PORTS_UNIT" "$DROPINS" "$COMMAND" /etc/modules-load.d/gpt-api.conf
     run systemctl daemon-reload
     run systemctl reset-failed gpt-api || true
 }

@@ -8,6 +8,7 @@ ETC=/etc/gpt-api
 STATE=/var/lib/gpt-api
 UNIT=/etc/systemd/system/gpt-api.service
 DROPINS=$UNIT.d
+PORTS_UNIT=/etc/systemd/system/gpt-api-ports.service
 COMMAND=/usr/local/bin/gpt-api
 LOG=/var/log/gpt-api-install.log
 LOCK=/run/lock/gpt-api-install
@@ -28,6 +29,7 @@ begin() {
         printf '\n%s\n' "--- $(date -Is) from $ROOT" >>"$LOG"
     fi
     trap 'blame_step $?' ERR
+    trap interrupted INT TERM
 }
 
 # step NAME FUNCTION
@@ -37,8 +39,21 @@ step() {
     "$2"
 }
 
+# ^C: what was begun is begun anew, or gone on with.
+interrupted() {
+    trap - INT TERM ERR
+    say ""
+    if [ "$STEP" = start ]; then
+        say "Stopped; nothing was done."
+    else
+        say "Stopped in the step \"$STEP\". Run the same command again: it goes on from there."
+    fi
+    exit 130
+}
+
 blame_step() {
     trap - ERR
+    [ "$1" != 130 ] || interrupted
     if [ -z "$DRY" ] && [ -s "$LOG" ]; then
         say "" && tail -n 15 "$LOG" >&2
     fi

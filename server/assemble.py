@@ -1,54 +1,141 @@
 """Settings to registry to engines: the one place that knows which concrete classes are used."""
 
 import time
+from collections.abc import Callable
 from datetime import date, datetime, timezone
+from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
-from server.core.ports import Engine
+from server.core.ports import Embedder, Engine
 from server.engines.embedder import LocalEmbedder
-from server.engines.local import LocalEngine, LocalOptions
+from server.engines.local import LocalEngine
 from server.engines.supervision import Obtain
-from server.formats.choice import speech_of
+from server.engines.upstream import UpstreamEngine
+from server.formats.choice import Speech, completing, speech_of
+from server.formats.model_text import ModelText
 from server.hub.reference import Reference
-from server.registry import GPT_OSS_ALIASES, EmbedderEntry, Entry, Registry
+from server.loading import Habits
+from server.model_facts import weight_bytes
+from server.model_source import model_source
+from server.on_demand import OnDemandEmbedder, OnDemandEngine
+from server.registry import OURS, UPSTREAM, About, EmbedderEntry, Entry, Registry
+from server.residency import Residency, Resident
 from server.settings import Settings
-from server.settings_slices import embedder_setup, generation_limits, model_options
+from server.settings_registry import Listing, LocalSource
+from server.settings_served import served
+from server.settings_slices import embedder_setup, local_options, upstream_options
+from server.settings_upstream_source import UpstreamSource
+from server.worker.runtime.memory import available_bytes
+
+Understand: TypeAlias = Callable[[ModelText], Speech]
 
 
 def registry(settings: Settings) -> Registry:
     """The served models, not yet loaded."""
-    now = int(time.time())
-    entry = Entry(
-        name=settings.model_name,
-        engine=_local(settings),
-        created=now,
-        aliases=GPT_OSS_ALIASES,
+    return Workshop(settings).registry()
+
+
+class Workshop:
+    """Makes entries of listings, also of those that come while the server runs. All of them share
+    the machine's memory.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        available = partial(available_bytes, mapped=True)
+        self._residency = Residency(available, settings.loaded_limit)
+
+    def registry(self) -> Registry:
+        """All that the settings name."""
+        models = served(self._settings)
+        entries = [
+            self.entry(listing, resident=listing.name in models.resident)
+            for listing in models.listings
+        ]
+        forgiving = self._settings.unknown_model == "default"
+        return Registry(entries, models.default, forgiving=forgiving)
+
+    def entry(self, listing: Listing, *, resident: bool = False) -> Entry | EmbedderEntry:
+        """A model, not yet loaded; one that is not `resident` comes and goes."""
+        created = int(time.time())
+        about = _about(self._settings, listing)
+        if listing.embeddings:
+            return EmbedderEntry(
+                name=listing.name,
+                engine=self._embedder(listing, resident),
+                created=created,
+                aliases=listing.aliases,
+                about=about,
+            )
+        source = listing.origin
+        upstream = source if isinstance(source, UpstreamSource) else None
+        return Entry(
+            name=listing.name,
+            engine=self._far(listing, upstream) if upstream else self._engine(listing, resident),
+            created=created,
+            aliases=listing.aliases,
+            chat=listing.chat,
+            vision=upstream is not None and upstream.vision,
+            owner=UPSTREAM if upstream else OURS,
+            about=about,
+        )
+
+    def _far(self, listing: Listing, source: UpstreamSource) -> Engine:
+        return UpstreamEngine(upstream_options(self._settings, listing, source))
+
+    def _engine(self, listing: Listing, resident: bool) -> Engine:
+        options = local_options(self._settings, listing, resident=resident)
+        make = partial(LocalEngine, understand=_understand(listing))
+        obtain = _obtain(self._settings, listing.local_model)
+        if not resident:
+            source = model_source(options, make, obtain)
+            return OnDemandEngine(listing.name, source, self._residency, self._habits(listing))
+        engine = make(options, obtain=obtain)
+        self._residency.settle(Resident(engine, partial(_size, listing.local_model)))
+        return engine
+
+    def _embedder(self, listing: Listing, resident: bool) -> Embedder:
+        setup = embedder_setup(self._settings, listing)
+        obtain = _obtain(self._settings, listing.local_model)
+        if not resident:
+            source = model_source(setup, LocalEmbedder, obtain)
+            return OnDemandEmbedder(listing.name, source, self._residency, self._habits(listing))
+        embedder = LocalEmbedder(setup, obtain)
+        self._residency.settle(Resident(embedder, partial(_size, listing.local_model)))
+        return embedder
+
+    def _habits(self, listing: Listing) -> Habits:
+        keep_alive_s = listing.keep_alive_s
+        if keep_alive_s is None:
+            keep_alive_s = self._settings.model_keep_alive.value
+        return Habits(keep_alive_s=keep_alive_s, wait_s=self._settings.model_load_seconds)
+
+
+def _understand(listing: Listing) -> Understand:
+    """How the model of a listing reads and writes."""
+    return partial(speech_of, today=_today) if listing.chat else completing
+
+
+def _about(settings: Settings, listing: Listing) -> About:
+    source = listing.origin
+    model = source.model if isinstance(source, LocalSource) else None
+    return About(
+        description=listing.description,
+        repository=model.repo if isinstance(model, Reference) else None,
+        dtype=listing.dtype,
+        device=listing.device or settings.default_device,
     )
-    default = settings.default_model or settings.model_name
-    forgiving = settings.unknown_model == "default"
-    return Registry([entry], default, _embedder(settings, now), forgiving=forgiving)
 
 
-def _embedder(settings: Settings, now: int) -> EmbedderEntry | None:
-    setup = embedder_setup(settings)
-    if setup is None:
-        return None
-    obtain = _obtain(settings, settings.embedding_model_path)
-    return EmbedderEntry(name=setup.name, engine=LocalEmbedder(setup, obtain), created=now)
+def _size(model: Path | Reference) -> int:
+    """About what a model takes in memory, as far as that is known without looking into it."""
+    if isinstance(model, Reference):
+        return model.size or 0
+    return weight_bytes(model)
 
 
-def _local(settings: Settings) -> Engine:
-    options = LocalOptions(
-        name=settings.model_name,
-        model=model_options(settings),
-        limits=generation_limits(settings),
-        demonstration=settings.demonstration,
-    )
-    obtain = _obtain(settings, settings.model_path)
-    return LocalEngine(options, lambda text: speech_of(text, _today), obtain)
-
-
-def _obtain(settings: Settings, model: Path | Reference | None) -> Obtain | None:
+def _obtain(settings: Settings, model: Path | Reference) -> Obtain | None:
     """How to get a model that is on a hub; None for one that is here."""
     if not isinstance(model, Reference):
         return None

@@ -99,7 +99,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def _check_config(options: dict[str, str]) -> int:
-    from server import settings_table
+    from server import models_table, settings_table
     from server.settings_load import find
 
     if options.pop("markdown"):
@@ -114,12 +114,14 @@ def _check_config(options: dict[str, str]) -> int:
         print(doubt, file=sys.stderr)
     for problem in findings.problems:
         print(problem, file=sys.stderr)
+    if not findings.problems:
+        print(f"\n{models_table.models_report(findings.settings)}", end="")
     return FAILED if findings.problems else OK
 
 
 def _describe_api() -> int:
     from server import interface_doc
-    from server.main import create_app
+    from server.application import create_app
     from server.settings import Settings
 
     print(interface_doc.markdown(create_app(Settings())), end="")

@@ -25,7 +25,16 @@ does what its name says. *Ignored*: taken, and changes nothing. *Refused*: answe
 field's name, for ignoring it would change the meaning of the answer. What stands nowhere here is
 unknown: ignored, or with `STRICT_PARAMS=1` refused. `null` is the same as leaving a field out.
 
-Those under `/v1` also answer without it.
+Those under `/v1` also answer without it, and those about tokens also under `/v1` and `/extras`.
+
+## Headers
+
+| Header | Honoured as |
+|---|---|
+| `Authorization`, `x-api-key`, `api-key` | the key, with `Bearer ` before it or without |
+| `x-reasoning-effort` | an effort, for OpenAI's endpoints and `/chat` |
+| `anthropic-version` | whatever its value: the models and errors come in Anthropic's words |
+| `X-Request-ID`, `X-Client-Request-Id` | the id of the request, in the log and in the reply |
 """
 TITLES = {
     "chat": "Chat",
@@ -83,7 +92,11 @@ def _endpoint(method: str, path: str, operation: Mapping[str, Any]) -> str:
     queries = [each for each in operation.get("parameters", ()) if each["in"] == "query"]
     if queries:
         rows = [
-            _ROW.format(name=each["name"], value=type_text(each["schema"], {}), fate="honoured")
+            _ROW.format(
+                name=each["name"],
+                value=type_text(each["schema"], {}),
+                fate=_honoured(each.get("description", "")),
+            )
             for each in queries
         ]
         lines += ["", *_TABLE, *rows]

@@ -20,6 +20,8 @@ from server.settings import Settings
 log = logging.getLogger(__name__)
 
 BEAT_SECONDS = 1.0
+# Somebody waits at `systemctl restart`.
+LOADING_BEAT_SECONDS = 0.1
 # Of systemd's interval, so that one late beat is no death.
 BEATS_PER_WATCHDOG = 4
 
@@ -40,7 +42,6 @@ class Life:
         self.failed = False
 
     def occasions(self) -> Occasions:
-        watchdog_s = self._systemd.watchdog_s
         return Occasions(
             started=self._announce,
             beat=self._beat,
@@ -48,8 +49,13 @@ class Life:
             drain=self._drain,
             refuse=self._service.drain.refuse,
             cut=self._service.registry.close,
-            beat_s=min(BEAT_SECONDS, watchdog_s / BEATS_PER_WATCHDOG if watchdog_s else inf),
+            pause_s=self._pause_s,
         )
+
+    def _pause_s(self) -> float:
+        watchdog_s = self._systemd.watchdog_s
+        most_s = watchdog_s / BEATS_PER_WATCHDOG if watchdog_s else inf
+        return min(most_s, BEAT_SECONDS if self._presence.settled else LOADING_BEAT_SECONDS)
 
     def _beat(self) -> bool:
         self._keys.check()

@@ -42,6 +42,11 @@ class Presence:
         self._moved_at = clock()
 
     @property
+    def settled(self) -> bool:
+        """Whether the default model has been ready, or is of no use."""
+        return self._ready or self.failure is not None
+
+    @property
     def failure(self) -> str | None:
         status = self._registry.default().engine.status()
         return status.detail if status.state == "failed" else None
@@ -98,7 +103,10 @@ class Presence:
             yield "WATCHDOG=1"
 
     def _describe(self, status: EngineStatus) -> str:
-        counts = f"{status.running} running, {status.waiting} waiting"
+        statuses = [entry.engine.status() for entry in self._registry.served()]
+        running = sum(each.running for each in statuses)
+        waiting = sum(each.waiting for each in statuses)
+        counts = f"{running} running, {waiting} waiting"
         if self._ends_at is not None:
             return f"draining: {counts}"
         if status.state == "ready":

@@ -6,7 +6,7 @@ Knows sockets and processes, not what the application does.
 import errno
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -14,17 +14,21 @@ import uvicorn
 
 from server import __version__, logs, notify
 from server.api.ollama_door import OllamaDoor
+from server.application import create_app
 from server.hub.reference import Reference
 from server.life import Life
 from server.listeners import Listeners
-from server.main import create_app
 from server.notify import Systemd
 from server.serving import LAST_WORDS_S, DrainingServer
 from server.settings import Settings
 from server.settings_checks import loopback
+from server.settings_model_file import bundled_model
+from server.settings_registry import ModelOrigin
+from server.settings_served import served
+from server.settings_upstream_source import UpstreamSource
 
-# Clients keep idle connections for 5 s or more; one that the server closes at that very moment is a
-# failed request to them. Longer than any proxy's habit, it is always the client that closes.
+# Clients keep idle connections for 5 s or more, nginx for 60 s; one that the server closes at that
+# very moment is a failed request to them. With more patience than theirs it never closes first.
 KEEP_ALIVE_SECONDS = 75
 BACKLOG = 2048
 
@@ -40,20 +44,25 @@ def run(settings: Settings, announce: Callable[[str], None]) -> int:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     systemd = notify.from_environment()
     listeners = _listeners(settings, systemd)
-    ports = [port_of(listener) for listener in listeners]
+    ports = {name: port_of(listener) for name, listener in listeners.items()}
+    ollama_port = ports.get("OLLAMA_PORT")
     application = create_app(settings)
-    app = OllamaDoor(application, ports[1]) if len(ports) > 1 else application
+    app = application if ollama_port is None else OllamaDoor(application, ollama_port)
     config = uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
         server_header=False,
+        # The application does it itself, under any server: api/forwarded.py.
+        proxy_headers=False,
         ws="none",
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=int(LAST_WORDS_S),
     )
-    life = Life(settings, application, systemd, lambda: announce(banner(settings, *ports)))
+    extra_ports = [port for name, port in ports.items() if name.startswith("EXTRA_PORTS")]
+    text = banner(settings, ports["PORT"], ollama_port, extra_ports)
+    life = Life(settings, application, systemd, lambda: announce(text))
     server = DrainingServer(
         config,
         life.occasions(),
@@ -64,19 +73,22 @@ def run(settings: Settings, announce: Callable[[str], None]) -> int:
     # the end that was asked for, not a death.
     signal.signal(signal.SIGTERM, _leave)
     with suppress(KeyboardInterrupt):
-        server.run(sockets=listeners)
+        server.run(sockets=list(listeners.values()))
     return 0 if server.started and not life.failed else 1
 
 
-def _listeners(settings: Settings, systemd: Systemd) -> list[socket.socket]:
+def _listeners(settings: Settings, systemd: Systemd) -> dict[str, socket.socket]:
+    """The sockets by name: the variable that gave the port, and for one of many the port too."""
     wanted = {"PORT": settings.port}
+    wanted |= {f"EXTRA_PORTS.{port}": port for port in settings.further_ports}
     if settings.ollama_port is not None:
         wanted["OLLAMA_PORT"] = settings.ollama_port
     listeners = Listeners(systemd)
-    found = [
-        listeners.get(name, settings.host, port, partial(listen, settings.host, port, name))
+    host = settings.host
+    found = {
+        name: listeners.get(name, host, port, partial(listen, host, port, name.split(".")[0]))
         for name, port in wanted.items()
-    ]
+    }
     listeners.settle()
     return found
 
@@ -105,7 +117,9 @@ def port_of(listener: socket.socket) -> int:
     return port
 
 
-def banner(settings: Settings, port: int, ollama_port: int | None = None) -> str:
+def banner(
+    settings: Settings, port: int, ollama_port: int | None = None, extra_ports: Sequence[int] = ()
+) -> str:
     """What an operator wants to see first, a line each."""
     url = f"http://{_authority(settings.host, port)}"
     lines = {
@@ -114,6 +128,9 @@ def banner(settings: Settings, port: int, ollama_port: int | None = None) -> str
         "keys": _keys(settings),
         "docs": f"{url}/docs",
     }
+    if extra_ports:
+        also = (f"http://{_authority(settings.host, each)}" for each in extra_ports)
+        lines["also at"] = ", ".join(also)
     if ollama_port is not None:
         lines["Ollama"] = f"http://{_authority(settings.host, ollama_port)}"
     head = f"gpt-api {__version__} listens on {settings.host} port {port}"
@@ -124,6 +141,9 @@ def _why(error: OSError, host: str, port: int, variable: str) -> str:
     if error.errno == errno.EADDRINUSE:
         way_out = f"stop what listens there, or set another {variable}"
         return f"{variable}: {port} is in use on {host}; {way_out}"
+    if error.errno == errno.EPERM:
+        way_out = "see SocketBindAllow in systemctl cat gpt-api"
+        return f"{variable}: systemd does not let this service listen on {port}; {way_out}"
     if error.errno == errno.EACCES:
         return f"{variable}: {port} needs rights that this user lacks; set a {variable} above 1023"
     reason = error.strerror or str(error)
@@ -139,14 +159,23 @@ def _authority(host: str, port: int) -> str:
 
 
 def _model(settings: Settings) -> str:
-    if settings.demonstration:
-        return (
-            f"{settings.model_name}: the bundled demonstration model, which knows nothing;"
-            " set MODEL_PATH to a real one"
-        )
-    if isinstance(settings.model_path, Reference):
-        return f"{settings.model_name}: {settings.model_path}, in {settings.download_folder}"
-    return f"{settings.model_name}: {settings.model_file}"
+    models = served(settings)
+    default = models.default_listing
+    assert default is not None
+    others = [each.name for each in models.listings if each is not default]
+    more = f"; also {', '.join(others)}" if others else ""
+    return f"{default.name}: {_place(settings, default.origin)}{more}"
+
+
+def _place(settings: Settings, origin: ModelOrigin) -> str:
+    if isinstance(origin, UpstreamSource):
+        return f"answered by {origin.host}"
+    model = origin.model
+    if isinstance(model, Reference):
+        return f"{model}, in {settings.download_folder}"
+    if model == bundled_model():
+        return "the bundled demonstration model, which knows nothing; set MODEL_PATH to a real one"
+    return str(model)
 
 
 def _keys(settings: Settings) -> str:

@@ -24,9 +24,9 @@ REUSE_S = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Occasions:
-    """What happens when. `started`: it answers; `beat`: every `beat_s` seconds from then on,
-    says whether to go on; `hangup`: SIGHUP came; `drain`: it is about to end; `refuse`: from now on
-    nobody is let in; `cut`: the time is up for what still runs.
+    """What happens when. `started`: it answers; `beat`: from then on, says whether to go on;
+    `pause_s`: seconds to the next beat; `hangup`: SIGHUP came; `drain`: it is about to end;
+    `refuse`: from now on nobody is let in; `cut`: the time is up for what still runs.
     """
 
     started: Callable[[], None]
@@ -35,7 +35,7 @@ class Occasions:
     drain: Callable[[], None]
     refuse: Callable[[], None]
     cut: Callable[[], Awaitable[None]]
-    beat_s: float = 1.0
+    pause_s: Callable[[], float]
 
 
 class DrainingServer(uvicorn.Server):
@@ -82,7 +82,7 @@ class DrainingServer(uvicorn.Server):
         while True:
             if not self._occasions.beat():
                 self.should_exit = True
-            await asyncio.sleep(self._occasions.beat_s)
+            await asyncio.sleep(self._occasions.pause_s())
 
     async def _drain(self, sockets: list[socket.socket]) -> None:
         if self._kept:

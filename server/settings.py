@@ -10,11 +10,16 @@ from server.auth.key_text import SHAPE as KEY_TABLE_SHAPE
 from server.auth.keys import KeyTable
 from server.settings_embedding import EmbeddingSettings
 from server.settings_model import ModelSettings
+from server.settings_registry import DEVICE_LAYERS
+from server.settings_responses import ResponsesSettings
+from server.settings_several import SeveralSettings
+from server.settings_upstream import UpstreamSettings
 from server.settings_values import (
     AUTO_BYTES,
     AllowedOrigins,
     Bytes,
     DefaultEffort,
+    ExtraPorts,
     Folder,
     GpuLayers,
     HealthWord,
@@ -26,14 +31,19 @@ from server.settings_values import (
     Size,
     SizeOrAuto,
     Speculation,
-    UnknownModel,
+    TrustedProxies,
     setting,
 )
 
-MIB = 1024 * 1024
 
-
-class Settings(EmbeddingSettings, ModelSettings, BaseSettings):
+class Settings(
+    ResponsesSettings,
+    UpstreamSettings,
+    SeveralSettings,
+    EmbeddingSettings,
+    ModelSettings,
+    BaseSettings,
+):
     """All settings, checked. Built from its arguments alone: it never looks at the environment."""
 
     model_config = SettingsConfigDict(
@@ -45,25 +55,7 @@ class Settings(EmbeddingSettings, ModelSettings, BaseSettings):
         protected_namespaces=(),
     )
 
-    # --- the model; which one it is: ModelSettings
-    model_name: str = setting(
-        "gpt-oss-20b",
-        "The name that the model answers to.",
-        pattern=r"^\S+$",
-        expected="a name without spaces",
-    )
-    default_model: str | None = setting(
-        None,
-        "The name that a request without a model gets; unset: MODEL_NAME.",
-        example="gpt-oss-20b",
-        pattern=r"^\S+$",
-        expected="a name without spaces",
-    )
-    unknown_model: UnknownModel = setting(
-        "refuse",
-        "What a request gets that names a model which is not served: refuse (404) or default (the"
-        " default model, whose name the answer then tells).",
-    )
+    # --- how the model is run; which one it is: ModelSettings
     context_length: int = setting(
         8192,
         "Tokens that one request may use, prompt and answer together; at most what the model was"
@@ -156,7 +148,7 @@ class Settings(EmbeddingSettings, ModelSettings, BaseSettings):
     request_timeout_seconds: float = setting(
         1800.0, "A request that takes longer ends with an error.", gt=0, allow_inf_nan=False
     )
-    max_body_bytes: int = setting(32 * MIB, "Largest request body in bytes.", ge=1024)
+    max_body_bytes: int = setting(32 << 20, "Largest request body in bytes.", ge=1024)
     default_temperature: float = setting(1.0, "Temperature of requests that name none.", ge=0, le=5)
     default_top_p: float = setting(1.0, "top_p of requests that name none.", gt=0, le=1)
     default_top_k: int = setting(0, "top_k of requests that name none; 0: off.", ge=0)
@@ -187,19 +179,11 @@ class Settings(EmbeddingSettings, ModelSettings, BaseSettings):
         False,
         "Ask the prompts of /v1/completions as a user's messages instead of writing on after them.",
     )
+    ollama_truncate: bool = setting(
+        True, "Leave out the oldest messages of Ollama chats that are too long; 0: refuse them."
+    )
     strict_params: bool = setting(
         False, "Refuse request fields that this server does not know, instead of ignoring them."
-    )
-
-    # --- responses that clients may retrieve and go on from
-    responses_store_count: int = setting(
-        1000, "Responses (/v1/responses) that are kept in memory; 0: none.", ge=0
-    )
-    responses_store_bytes: Bytes = setting(
-        Size(64 * MIB), "Memory for these responses, like 64MiB; 0: none."
-    )
-    responses_store_seconds: float = setting(
-        86400.0, "How long such a response is kept.", ge=0, allow_inf_nan=False
     )
 
     # --- who may ask
@@ -224,6 +208,11 @@ class Settings(EmbeddingSettings, ModelSettings, BaseSettings):
         expected="an address or host name",
     )
     port: int = setting(8000, "The port to listen on; 0: any free one.", ge=0, le=65535)
+    extra_ports: ExtraPorts | None = setting(
+        None,
+        "Further ports on which the same is served, with commas between them; unset: none.",
+        example="8080",
+    )
     ollama_port: int | None = setting(
         None,
         "A second port for Ollama's clients, with its interface and /v1 alone; 0: any free one.",
@@ -233,10 +222,16 @@ class Settings(EmbeddingSettings, ModelSettings, BaseSettings):
     )
     root_path: str = setting(
         "",
-        "The path under which a reverse proxy publishes this server.",
+        "The path under which a reverse proxy publishes this server, whether it strips it or not.",
         example="/gpt",
         pattern=r"^(/\S*[^/\s])?$",
         expected="a path like /gpt, without a slash at its end",
+    )
+    trusted_proxies: TrustedProxies | None = setting(
+        None,
+        "Reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed: addresses and"
+        " networks, with commas between them; unset: nobody's.",
+        example="127.0.0.1",
     )
     cors_allow_origins: AllowedOrigins | None = setting(
         None,
@@ -249,7 +244,16 @@ class Settings(EmbeddingSettings, ModelSettings, BaseSettings):
     )
     sse_ping_seconds: float = setting(
         15.0,
-        "A stream that is silent for so long gets a comment, so that no proxy cuts it; 0: never.",
+        "A stream that is silent for so long gets a comment (a space in Ollama's), so that no proxy"
+        " cuts it; 0: never.",
+        ge=0,
+        allow_inf_nan=False,
+    )
+    plain_ping_seconds: float = setting(
+        0.0,
+        "An answer that is not streamed and takes longer is begun with status 200, and a space"
+        " every so often, so that no proxy cuts it; 0: never.",
+        example=30,
         ge=0,
         allow_inf_nan=False,
     )
@@ -270,7 +274,20 @@ class Settings(EmbeddingSettings, ModelSettings, BaseSettings):
         return (init_settings,)
 
     @property
+    def gpu_layers(self) -> int:
+        """As ModelOptions says it, for models of which nothing else is said."""
+        if "n_gpu_layers" in self.model_fields_set:
+            return self.n_gpu_layers
+        return DEVICE_LAYERS[self.default_device]
+
+    @property
     def keys(self) -> KeyTable:
         """The keys of the variable and of the file."""
         from_file = self.api_keys_file.table if self.api_keys_file else ()
         return KeyTable([*self.api_keys, *from_file])
+
+    @property
+    def further_ports(self) -> tuple[int, ...]:
+        """Of the extra ports those that are not PORT already."""
+        extra = self.extra_ports.numbers if self.extra_ports else ()
+        return tuple(port for port in extra if port != self.port or not port)

@@ -14,9 +14,9 @@ import annotated_types
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from server.registry import GPT_OSS_ALIASES
 from server.settings import Settings
-from server.settings_model_file import bundled_model
+from server.settings_checks_models import MODEL_CHECKS
+from server.settings_registry import Faults
 
 SHOWN_CHARACTERS = 100
 
@@ -30,15 +30,17 @@ class Problem:
         return f"{self.variable}: {self.sentence}"
 
 
-def misread(error: ErrorDetails, texts: Mapping[str, str]) -> Problem:
+def misread(error: ErrorDetails, texts: Mapping[str, str]) -> Iterator[Problem]:
     """What is wrong with one field's text."""
     name = str(error["loc"][0])
     if own := error.get("ctx", {}).get("error"):
-        return Problem(name.upper(), str(own))
+        sentences = own.sentences if isinstance(own, Faults) else (str(own),)
+        yield from (Problem(name.upper(), sentence) for sentence in sentences)
+        return
     info = Settings.model_fields[name]
     shown = json.dumps(texts[name][:SHOWN_CHARACTERS], ensure_ascii=False)
     way_out = f"set {name.upper()}={example(info)}"
-    return Problem(name.upper(), f"{shown} is not {expected(info)}; {way_out}")
+    yield Problem(name.upper(), f"{shown} is not {expected(info)}; {way_out}")
 
 
 def contradictions(settings: Settings, bad: Collection[str]) -> Iterator[Problem]:
@@ -103,21 +105,21 @@ def _limits(info: FieldInfo) -> str:
     return f" {' and '.join(words)}" if words else ""
 
 
-def _no_model(settings: Settings) -> str | None:
-    if settings.model_path or bundled_model():
-        return None
-    return (
-        "no model is named, and this installation carries no demonstration model;"
-        " set MODEL_PATH=/path/to/gpt-oss-20b-mxfp4.gguf"
-    )
-
-
 def _open_to_all(settings: Settings) -> str | None:
     if loopback(settings.host) or not settings.keys.open or settings.allow_anonymous:
         return None
     return (
         f"{settings.host} can be reached from other machines, and there are no keys; set API_KEYS"
         " or API_KEYS_FILE, or HOST=127.0.0.1, or ALLOW_ANONYMOUS=1 to let everybody in"
+    )
+
+
+def _published_to_all(settings: Settings) -> str | None:
+    if settings.trusted_proxies is None or not settings.keys.open or settings.allow_anonymous:
+        return None
+    return (
+        "a proxy lets others in, and there are no keys; set API_KEYS or API_KEYS_FILE, or"
+        " ALLOW_ANONYMOUS=1 to let everybody in"
     )
 
 
@@ -128,34 +130,19 @@ def _same_key(settings: Settings) -> str | None:
     return "a key stands in API_KEYS and in API_KEYS_FILE; remove it from one of them"
 
 
-def _unknown_default(settings: Settings) -> str | None:
-    served = (settings.model_name, *GPT_OSS_ALIASES)
-    name = settings.default_model
-    if name is None or name.lower() in (each.lower() for each in served):
-        return None
-    return f"{name} is not a name of the model; set DEFAULT_MODEL={settings.model_name}"
-
-
-def _same_name(settings: Settings) -> str | None:
-    name = settings.embedding_model_name
-    others = (settings.model_name, *GPT_OSS_ALIASES)
-    if settings.embedding_model_path is None or name.lower() not in map(str.lower, others):
-        return None
-    return f"{name} is a name of the other model; set EMBEDDING_MODEL_NAME=text-embedding"
-
-
 def _one_port_twice(settings: Settings) -> str | None:
-    if settings.ollama_port != settings.port or not settings.port:
+    port = settings.ollama_port
+    if not port or port not in (settings.port, *settings.further_ports):
         return None
-    return f"{settings.port} is PORT already; set OLLAMA_PORT=11434, or leave it out"
+    other = "PORT already" if port == settings.port else "one of EXTRA_PORTS"
+    return f"{port} is {other}; set OLLAMA_PORT=11434, or leave it out"
 
 
 # The variables that a check reads, the one to blame first.
 CHECKS: tuple[tuple[tuple[str, ...], Callable[[Settings], str | None]], ...] = (
-    (("MODEL_PATH",), _no_model),
     (("HOST", "API_KEYS", "API_KEYS_FILE", "ALLOW_ANONYMOUS"), _open_to_all),
+    (("TRUSTED_PROXIES", "API_KEYS", "API_KEYS_FILE", "ALLOW_ANONYMOUS"), _published_to_all),
     (("API_KEYS", "API_KEYS_FILE"), _same_key),
-    (("DEFAULT_MODEL", "MODEL_NAME"), _unknown_default),
-    (("EMBEDDING_MODEL_NAME", "MODEL_NAME"), _same_name),
-    (("OLLAMA_PORT", "PORT"), _one_port_twice),
+    (("OLLAMA_PORT", "PORT", "EXTRA_PORTS"), _one_port_twice),
+    *MODEL_CHECKS,
 )

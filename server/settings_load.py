@@ -140,6 +140,6 @@ def _check(texts: Mapping[str, str]) -> tuple[Settings, list[Problem]]:
     try:
         return Settings(**dict[str, Any](texts)), []
     except ValidationError as error:
-        problems = {str(each["loc"][0]): misread(each, texts) for each in error.errors()}
-        good: dict[str, Any] = {n: text for n, text in texts.items() if n not in problems}
-        return Settings(**good), list(problems.values())
+        wrong = {str(each["loc"][0]): list(misread(each, texts)) for each in error.errors()}
+        good: dict[str, Any] = {n: text for n, text in texts.items() if n not in wrong}
+        return Settings(**good), [problem for problems in wrong.values() for problem in problems]

@@ -1,4 +1,5 @@
-"""How many CPUs this process was granted: by its affinity mask and by its cgroups' quotas.
+"""How many CPUs this process was granted: by its affinity mask and by its cgroups' quotas; and
+whether there is a graphics card.
 
 Linux only in its second half; elsewhere the mask, or the machine, is the answer.
 """
@@ -10,6 +11,13 @@ from pathlib import Path, PurePosixPath
 
 _PROC = Path("/proc/self/cgroup")
 _CGROUPS = Path("/sys/fs/cgroup")
+# What the drivers of NVIDIA and AMD make for programs that compute.
+_CARDS = (Path("/dev/nvidiactl"), Path("/dev/kfd"))
+
+
+def has_graphics_card() -> bool:
+    """Whether a driver is there; whether llama.cpp can use the card is not looked at."""
+    return any(device.exists() for device in _CARDS)
 
 
 def granted_cpus(proc: Path = _PROC, cgroups: Path = _CGROUPS) -> int:

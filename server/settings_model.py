@@ -1,4 +1,5 @@
-"""The settings that say which model is served and where it comes from: the first ones of Settings.
+"""The settings that say which model is served, where it is and what it is called: the first ones
+of Settings.
 
 What the files and names in them mean is read elsewhere; nothing is downloaded here.
 """
@@ -44,11 +45,17 @@ class ModelSettings(BaseModel):
         example="hf_your_token",
         secret=True,
     )
+    model_name: str = setting(
+        "gpt-oss-20b",
+        "The name that the model answers to.",
+        pattern=r"^\S+$",
+        expected="a name without spaces",
+    )
 
     @property
     def demonstration(self) -> bool:
-        """Whether it is the bundled model that answers."""
-        return self.model_file == bundled_model()
+        """Whether the model of MODEL_PATH is the bundled one."""
+        return (self.model_path or bundled_model()) == bundled_model()
 
     @property
     def model_file(self) -> Path:

@@ -7,19 +7,24 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, SecretStr
 
+from server.api.forwarded import Network
 from server.auth.key_text import read_table
 from server.auth.keys import KeyTable
+from server.core.durations import read_duration
 from server.hub.reference import Reference
 from server.settings_model_file import find_or_name
+from server.settings_registry import RegistryFile, read_registry
 
 # What ModelOptions.gpu_layers means by them.
 GPU_LAYERS = {"auto": -2, "all": -1, "-1": -1}
 AUTO_BYTES = -1
+MOST_PORTS = 8
 _UNITS = {"GiB": 1 << 30, "MiB": 1 << 20, "KiB": 1 << 10, "": 1}
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/,*]+")
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
@@ -121,6 +126,87 @@ def read_origins(text: str) -> Origins:
     return Origins(tuple(dict.fromkeys(filter(None, urls))))
 
 
+@dataclass(frozen=True, slots=True)
+class NameList:
+    """Names of models."""
+
+    names: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return ",".join(self.names)
+
+
+def read_names(text: str) -> NameList:
+    return NameList(tuple(name for name in map(str.strip, text.split(",")) if name))
+
+
+@dataclass(frozen=True, slots=True)
+class Seconds:
+    """A duration; negative: for ever."""
+
+    value: float
+
+    def __str__(self) -> str:
+        return f"{self.value:g}"
+
+
+def read_seconds(text: str) -> Seconds:
+    try:
+        return Seconds(read_duration(text.strip()))
+    except ValueError:
+        raise ValueError(
+            f'"{text[:100]}" is not a duration; write seconds, or 5m, or -1 for ever'
+        ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Proxies:
+    """Addresses, as networks of one, and networks."""
+
+    networks: tuple[Network, ...]
+
+    def __str__(self) -> str:
+        return ",".join(
+            str(each.network_address if each.num_addresses == 1 else each) for each in self.networks
+        )
+
+
+def read_proxies(text: str) -> Proxies:
+    return Proxies(tuple(_network(part.strip()) for part in text.split(",") if part.strip()))
+
+
+def _network(text: str) -> Network:
+    try:
+        return ip_network(text)
+    except ValueError:
+        raise ValueError(
+            f'"{text[:100]}" is not an address or a network; write 127.0.0.1 or 10.0.0.0/8, with'
+            " commas between"
+        ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Ports to listen on, each once; 0: any free one."""
+
+    numbers: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return ",".join(map(str, self.numbers))
+
+
+def read_ports(text: str) -> Ports:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    for part in parts:
+        if not (part.isascii() and part.isdigit() and len(part) <= 5 and int(part) <= 65535):
+            raise ValueError(
+                f'"{part[:100]}" is not a port between 0 and 65535; write 8080, with commas between'
+            )
+    if len(numbers := tuple(dict.fromkeys(map(int, parts)))) > MOST_PORTS:
+        raise ValueError(f"these are {len(numbers)} ports, more than {MOST_PORTS}; leave some out")
+    return Ports(numbers)
+
+
 def read_models_folder(text: str) -> Path:
     path = Path(os.path.expanduser(text.strip())).absolute()
     if path.exists() and not path.is_dir():
@@ -144,6 +230,10 @@ def _lower(text: str) -> str:
 
 
 ModelSource: TypeAlias = Annotated[Path | Reference, _from_text(find_or_name)]
+RegistrySource: TypeAlias = Annotated[RegistryFile, _from_text(read_registry)]
+Names: TypeAlias = Annotated[NameList, _from_text(read_names)]
+Duration: TypeAlias = Annotated[Seconds, _from_text(read_seconds)]
+Device: TypeAlias = Annotated[Literal["auto", "cpu", "cuda", "mps"], _from_text(_lower)]
 ModelsFolder: TypeAlias = Annotated[Path, _from_text(read_models_folder)]
 Token: TypeAlias = Annotated[SecretStr, _from_text(read_token)]
 Keys: TypeAlias = Annotated[KeyTable, _from_text(read_table)]
@@ -158,5 +248,7 @@ Bytes: TypeAlias = Annotated[Size, _from_text(read_size)]
 Folder: TypeAlias = Annotated[Path, _from_text(read_folder)]
 HealthWord: TypeAlias = Annotated[Literal["ok", "healthy"], _from_text(_lower)]
 UnknownModel: TypeAlias = Annotated[Literal["refuse", "default"], _from_text(_lower)]
+TrustedProxies: TypeAlias = Annotated[Proxies, _from_text(read_proxies)]
+ExtraPorts: TypeAlias = Annotated[Ports, _from_text(read_ports)]
 AllowedOrigins: TypeAlias = Annotated[Origins, _from_text(read_origins)]
 DefaultEffort: TypeAlias = Annotated[Literal["low", "medium", "high"], _from_text(_lower)]

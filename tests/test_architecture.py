@@ -41,11 +41,15 @@ PARTS = {
     "worker.__main__": _part("worker.main"),
     "worker.runtime": _part("core worker", "llama_cpp llguidance numpy"),
     "engines": _part(
-        "core formats worker.messages worker.embedding.messages worker.wire", "msgspec httpx"
+        "core formats worker.messages worker.embedding.messages worker.wire", "msgspec httpx2"
     ),
     "dialects": _part("core", "pydantic pydantic_core msgspec"),
     "auth": _part("core"),
     "registry": _part("core"),
+    "residency": _part("core"),
+    "loading": _part("core"),
+    "on_demand": _part("core residency loading"),
+    "gguf_head": _part(),
     "hub": _part("core", "huggingface_hub httpx2 msgspec"),
     "response_store": _part(),
     "api": _part(
@@ -58,6 +62,7 @@ PARTS = {
 TOP = frozenset(
     {
         "__main__",
+        "application",
         "assemble",
         "cli",
         "interface_doc",
@@ -66,6 +71,9 @@ TOP = frozenset(
         "life",
         "listeners",
         "main",
+        "model_facts",
+        "model_source",
+        "models_table",
         "notify",
         "presence",
         "pull",
@@ -73,19 +81,35 @@ TOP = frozenset(
         "serving",
         "settings",
         "settings_checks",
+        "settings_checks_models",
         "settings_embedding",
         "settings_load",
         "settings_machine",
         "settings_model",
         "settings_model_file",
+        "settings_registry",
+        "settings_responses",
+        "settings_served",
+        "settings_several",
         "settings_slices",
         "settings_table",
+        "settings_upstream",
+        "settings_upstream_source",
         "settings_values",
         "supply",
     }
 )
 TOP_PACKAGES = frozenset(
-    {"annotated_types", "fastapi", "pydantic", "pydantic_core", "pydantic_settings", "uvicorn"}
+    {
+        "annotated_types",
+        "fastapi",
+        "msgspec",
+        "pydantic",
+        "pydantic_core",
+        "pydantic_settings",
+        "uvicorn",
+        "yaml",
+    }
 )
 
 # Standard modules that only some parts use, or none.
@@ -96,9 +120,10 @@ RESERVED = {
     "hmac": {"auth"},
     "argparse": {"cli", "worker.main"},
 }
-# Who may look at the environment: the settings; the log and notify, for what systemd says; the
-# engines, to hand it on to the processes that they start.
-ENVIRONMENT_READERS = {"settings_load", "logs", "notify", "engines"}
+# Who may look at the environment: the settings, also for keys that a list names by their variable;
+# the log and notify, for what systemd says; the engines, to hand it on to the processes that they
+# start.
+ENVIRONMENT_READERS = {"settings_load", "settings_upstream_source", "logs", "notify", "engines"}
 PRINTERS = {"cli"}
 
 

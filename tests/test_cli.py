@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -61,7 +62,8 @@ def test_check_config_shows_values_with_their_origins(environment: dict[str, str
     )
     done = run(*arguments, env=environment, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    rows = {line.split()[0]: line.split(maxsplit=1)[1] for line in done.stdout.splitlines()}
+    settings, _, models = done.stdout.partition("\n\n")
+    rows = {line.split()[0]: line.split(maxsplit=1)[1] for line in settings.splitlines()}
     shown = {name: " ".join(row.split()) for name, row in rows.items()}
     assert list(shown) == [name.upper() for name in Settings.model_fields]
     assert shown["PORT"] == "9000 command line"
@@ -74,6 +76,9 @@ def test_check_config_shows_values_with_their_origins(environment: dict[str, str
     assert shown["DEFAULT_MODEL"] == "gpt-oss-20b default"
     assert "(granted)" in shown["N_THREADS"]
     assert "sk-example" not in done.stdout
+    assert re.fullmatch(
+        r"memory for models: .*\n  gpt-oss-20b  needs \d+\.\d GiB  /.*gpt-oss-tiny\.gguf\n", models
+    )
 
 
 def test_check_config_lists_everything_wrong(environment: dict[str, str], tmp_path: Path):
@@ -104,7 +109,7 @@ def test_every_setting_but_the_secret_ones_is_a_flag(capsys: pytest.CaptureFixtu
         cli.main(["serve", "--help"])
     text = capsys.readouterr().out
     missing = [n for n in Settings.model_fields if f"--{n.replace('_', '-')} " not in text]
-    assert missing == ["hf_token", "api_keys"]
+    assert missing == ["hf_token", "base_url_key", "api_keys"]
 
 
 @pytest.mark.parametrize("arguments", [["serve", "--api-keys", "{}"], ["serve", "--por", "1"]])

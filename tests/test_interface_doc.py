@@ -6,8 +6,8 @@ import pytest
 
 from server import interface_doc
 from server.api.bodies import BODIES, OPTIONS
+from server.application import create_app
 from server.interface_types import subfields, type_text
-from server.main import create_app
 from server.settings import Settings
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "api.md"

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from server import __version__, settings_table
+from server.application import create_app
 from server.auth.key_text import read_table
 from server.dialects.openai_chat import read_body as read_chat_body
 from server.dialects.openai_completions import prompts_of
 from server.dialects.openai_completions import read_body as read_completion_body
-from server.main import create_app
 from server.settings import Settings
 from server.settings_load import ENV_FILE_VARIABLE, find
 
@@ -44,7 +44,7 @@ def test_example_of_settings_is_good(tmp_path: Path, monkeypatch: pytest.MonkeyP
     findings = find()
     assert set(findings.texts) == set(Settings.model_fields)
     # These name files of somebody else's machine.
-    files = {"MODEL_PATH", "EMBEDDING_MODEL_PATH", "API_KEYS_FILE"}
+    files = {"MODEL_PATH", "EMBEDDING_MODEL_PATH", "MODEL_REGISTRY_PATH", "API_KEYS_FILE"}
     assert {each.variable for each in findings.problems} == files
     assert len(findings.settings.api_keys) == 1
 

@@ -89,6 +89,11 @@ def test_banner_names_the_second_listener():
     assert "Ollama    http://127.0.0.1:11434" in banner(Settings(), 9, 11434)
 
 
+def test_banner_names_further_listeners():
+    text = banner(Settings(host="::1"), 9, None, [8080, 3000])
+    assert "also at   http://[::1]:8080, http://[::1]:3000" in text
+
+
 def test_banner_names_a_real_model(monkeypatch: pytest.MonkeyPatch):
     model = bundled_model()
     monkeypatch.setattr("server.settings_model_file.BUNDLED_PLACES", ())

@@ -84,6 +84,7 @@ class Life:
             drain=drain,
             refuse=refuse,
             cut=service.registry.close,
+            pause_s=lambda: 1.0,
         )
 
     def beat(self) -> bool:

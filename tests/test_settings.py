@@ -2,6 +2,7 @@
 
 import json
 import os
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from server.settings_checks import loopback
 from server.settings_load import ENV_FILE_VARIABLE, SettingsError, find, load
 from server.settings_machine import granted_cpus
 from server.settings_model_file import DOWNLOADS, bundled_model
+from server.settings_served import embedding_listing
 from server.settings_slices import (
     api_options,
     embedder_setup,
@@ -24,7 +26,7 @@ from server.settings_slices import (
     sampling,
 )
 from server.settings_table import shown
-from server.settings_values import Origins, Size
+from server.settings_values import Origins, Ports, Proxies, Seconds, Size
 from server.worker.embedding.messages import EmbedderOptions
 from server.worker.messages import PrefixOptions
 
@@ -42,6 +44,7 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
 GOOD = [
     ("UNKNOWN_MODEL", "Default", "default"),
     ("COMPLETIONS_AS_CHAT", "1", True),
+    ("OLLAMA_TRUNCATE", "0", False),
     ("HEALTH_STATUS_TEXT", "Healthy", "healthy"),
     ("CORS_ALLOW_ORIGINS", "*", Origins(("*",))),
     (
@@ -80,6 +83,19 @@ GOOD = [
     ("EMBEDDING_MODEL_NAME", "nomic-embed", "nomic-embed"),
     ("EMBEDDING_CONTEXT_LENGTH", "8192", 8192),
     ("EMBEDDING_MATRYOSHKA", "on", True),
+    ("INCLUDE_DEFAULT_MODELS", "1", True),
+    ("DEFAULT_DEVICE", "CPU", "cpu"),
+    ("MAX_CONTEXT_TOKENS", "2048", 2048),
+    ("MAX_LOADED_MODELS", "3", 3),
+    ("MAX_MODEL_WORKERS", "1", 1),
+    ("MODEL_KEEP_ALIVE", "1h30m", Seconds(5400.0)),
+    ("MODEL_KEEP_ALIVE", "-1", Seconds(-1.0)),
+    ("MODEL_LOAD_SECONDS", "60", 60.0),
+    ("BASE_URL", "https://oss.example", "https://oss.example"),
+    ("BASE_URL_KEY", " sk-1 ", SecretStr("sk-1")),
+    ("VERCEL_MINIMAL_API_URL", "https://a.example/api/chat", "https://a.example/api/chat"),
+    ("VERCEL_SESSION_PREFIX", "shop", "shop"),
+    ("UPSTREAM_TIMEOUT_SECONDS", "5", 5.0),
     ("MAX_INPUT_TOKENS", "4096", 4096),
     ("MAX_INPUT_TOKENS", "", None),
     ("MAX_OUTPUT_TOKENS", " 256 ", 256),
@@ -105,9 +121,18 @@ GOOD = [
     ("HOST", "::1", "::1"),
     ("PORT", "0", 0),
     ("PORT", "65535", 65535),
+    ("EXTRA_PORTS", "8080", Ports((8080,))),
+    ("EXTRA_PORTS", " 8080, 3000,8080,, 0", Ports((8080, 3000, 0))),
+    ("EXTRA_PORTS", "", None),
     ("OLLAMA_PORT", "11434", 11434),
     ("ROOT_PATH", "/gpt/api", "/gpt/api"),
+    (
+        "TRUSTED_PROXIES",
+        " 127.0.0.1, 10.0.0.0/8 ,2001:db8::1,",
+        Proxies((ip_network("127.0.0.1"), ip_network("10.0.0.0/8"), ip_network("2001:db8::1"))),
+    ),
     ("SSE_PING_SECONDS", "2.5", 2.5),
+    ("PLAIN_PING_SECONDS", "30", 30.0),
     ("SHUTDOWN_TIMEOUT_SECONDS", "0", 0),
     ("LOG_LEVEL", "DEBUG", "debug"),
     ("MODELS_DIR", "/srv/models", Path("/srv/models")),
@@ -119,6 +144,7 @@ GOOD = [
 BAD = [
     ("UNKNOWN_MODEL", "first", '"first" is not one of refuse, default; set UNKNOWN_MODEL=refuse'),
     ("COMPLETIONS_AS_CHAT", "y/n", '"y/n" is not 1 or 0 (or true, false, on, off)'),
+    ("OLLAMA_TRUNCATE", "2", '"2" is not 1 or 0 (or true, false, on, off)'),
     ("HEALTH_STATUS_TEXT", "fine", '"fine" is not one of ok, healthy; set HEALTH_STATUS_TEXT=ok'),
     ("CORS_ALLOW_ORIGINS", "https://a.b,c.d", '"c.d" is not an origin; write https://chat.'),
     ("CORS_ALLOW_ORIGINS", "https://a.b/chat", '"https://a.b/chat" is not an origin; write'),
@@ -127,7 +153,7 @@ BAD = [
     ("HF_TOKEN", "hf_secret token", "this is no token: it has spaces or foreign letters; copy it"),
     ("MODEL_NAME", "two words", '"two words" is not a name without spaces'),
     ("DEFAULT_MODEL", "a b", '"a b" is not a name without spaces'),
-    ("DEFAULT_MODEL", "gpt-4o", "gpt-4o is not a name of the model; set DEFAULT_MODEL=gpt-oss-20b"),
+    ("DEFAULT_MODEL", "gpt-4o", "gpt-4o is not the name of a model that writes; set DEF"),
     ("CONTEXT_LENGTH", "8k", '"8k" is not a whole number of at least 256; set CONTEXT_LENGTH=8192'),
     ("N_PARALLEL", "0", '"0" is not a whole number between 1 and 256; set N_PARALLEL=4'),
     ("N_THREADS", "all", '"all" is not a whole number between 1 and 1024; set N_THREADS=4'),
@@ -149,6 +175,22 @@ BAD = [
     ("EMBEDDING_MODEL_NAME", "a b", '"a b" is not a name without spaces'),
     ("EMBEDDING_CONTEXT_LENGTH", "8", '"8" is not a whole number of at least 16'),
     ("EMBEDDING_MATRYOSHKA", "2", '"2" is not 1 or 0'),
+    ("MODEL_REGISTRY_PATH", "/nowhere/r.yaml", "/nowhere/r.yaml cannot be read (No such file"),
+    ("INCLUDE_DEFAULT_MODELS", "0", "without the model of MODEL_PATH there is none that writes"),
+    ("MODEL_ALLOW_LIST", "a, b", "a is not in the list of MODEL_REGISTRY_PATH; leave it out"),
+    ("DEFAULT_DEVICE", "tpu", '"tpu" is not one of auto, cpu, cuda, mps; set DEFAULT_DEVICE=auto'),
+    ("MAX_CONTEXT_TOKENS", "8", '"8" is not a whole number of at least 16; set MAX_CONTEXT_TOK'),
+    ("MAX_LOADED_MODELS", "0", '"0" is not a whole number of at least 1; set MAX_LOADED_MODELS=2'),
+    ("MAX_MODEL_WORKERS", "0", '"0" is not a whole number of at least 1; set MAX_MODEL_WORKERS=2'),
+    ("MODEL_KEEP_ALIVE", "long", '"long" is not a duration; write seconds, or 5m, or -1 for ever'),
+    ("MODEL_LOAD_SECONDS", "0", '"0" is not a number above 0; set MODEL_LOAD_SECONDS=300'),
+    ("BASE_URL", "oss.example", '"oss.example" is not a URL; set BASE_URL=https://'),
+    ("BASE_URL_KEY", "sk secret", "this is no token: it has spaces or foreign letters; copy it"),
+    ("VERCEL_MINIMAL_API_URL", "https://a?b", '"https://a?b" is not a URL; set VERCEL_MIN'),
+    ("VERCEL_SESSION_PREFIX", "my shop", '"my shop" is not a word; set VERCEL_SESSION_PREFIX=shop'),
+    ("OLLAMA_BASE_URL", "http://a", "no model of that server is named; set OLLAMA_UPSTREAM_MODELS"),
+    ("OLLAMA_UPSTREAM_MODELS", "a", "nobody says where that server is; set OLLAMA_BASE_URL=http"),
+    ("UPSTREAM_TIMEOUT_SECONDS", "0", '"0" is not a number above 0; set UPSTREAM_TIMEOUT_SEC'),
     ("PREFIX_CACHE_RAM", "-1", '"-1" is not a number of bytes; write it like 512MiB or 4GiB'),
     ("PREFIX_CACHE_RAM", "1.5GiB", '"1.5GiB" is not a number of bytes'),
     ("PREFIX_CACHE_DIR", __file__, f"{__file__} is not a folder; name one, or set"),
@@ -184,11 +226,19 @@ BAD = [
     ("HOST", "0.0.0.0", "0.0.0.0 can be reached from other machines, and there are no keys"),
     ("PORT", "abc", '"abc" is not a whole number between 0 and 65535; set PORT=8000'),
     ("PORT", "65536", '"65536" is not a whole number between 0 and 65535; set PORT=8000'),
+    ("EXTRA_PORTS", "8080;3000", '"8080;3000" is not a port between 0 and 65535; write 8080'),
+    ("EXTRA_PORTS", "65536", '"65536" is not a port between 0 and 65535'),
+    ("EXTRA_PORTS", "9" * 99, f'"{"9" * 99}" is not a port'),
+    ("EXTRA_PORTS", "1,2,3,4,5,6,7,8,9", "these are 9 ports, more than 8; leave some out"),
     ("OLLAMA_PORT", "-1", '"-1" is not a whole number between 0 and 65535; set OLLAMA_PORT=11434'),
     ("OLLAMA_PORT", "8000", "8000 is PORT already; set OLLAMA_PORT=11434, or leave it out"),
+    ("TRUSTED_PROXIES", "127.0.0.1,*", '"*" is not an address or a network; write 127.0.0.1 or'),
+    ("TRUSTED_PROXIES", "10.0.0.1/8", '"10.0.0.1/8" is not an address or a network; write'),
+    ("TRUSTED_PROXIES", "127.0.0.1", "a proxy lets others in, and there are no keys; set API_KEYS"),
     ("ROOT_PATH", "gpt", '"gpt" is not a path like /gpt, without a slash at its end'),
     ("ROOT_PATH", "/gpt/", '"/gpt/" is not a path like /gpt, without a slash at its end'),
     ("SSE_PING_SECONDS", "-1", '"-1" is not a number of at least 0; set SSE_PING_SECONDS=15.0'),
+    ("PLAIN_PING_SECONDS", "-1", '"-1" is not a number of at least 0; set PLAIN_PING_SECONDS=30'),
     ("SHUTDOWN_TIMEOUT_SECONDS", "-1", '"-1" is not a whole number of at least 0'),
     ("LOG_LEVEL", "loud", '"loud" is not one of debug, info, warning, error; set LOG_LEVEL=info'),
     ("MODEL_PATH", "/nowhere/model.gguf", "/nowhere/model.gguf does not exist; set it to a GGUF"),
@@ -197,6 +247,8 @@ BAD = [
 
 @pytest.mark.parametrize(("variable", "text", "value"), GOOD)
 def test_good_value(monkeypatch: pytest.MonkeyPatch, variable: str, text: str, value: object):
+    # Proxies without keys would be refused.
+    monkeypatch.setenv("ALLOW_ANONYMOUS", "1")
     monkeypatch.setenv(variable, text)
     assert getattr(load(), variable.lower()) == value
 
@@ -218,8 +270,26 @@ def test_every_variable_is_in_both_tables():
     names = {name.upper() for name in Settings.model_fields}
     # What these read are files; they have tests of their own.
     read_files = {"MODEL_PATH", "EMBEDDING_MODEL_PATH", "API_KEYS", "API_KEYS_FILE"}
+    read_files |= {"MODEL_REGISTRY_PATH", "MODEL_ALLOW_LIST"}
+    # Neither makes sense without the other.
+    read_files |= {"OLLAMA_BASE_URL", "OLLAMA_UPSTREAM_MODELS"}
     assert {variable for variable, _, _ in GOOD} == names - read_files
     assert {variable for variable, _, _ in BAD} == names
+
+
+def test_an_extra_port_may_be_the_port_itself(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("EXTRA_PORTS", "8080,3000")
+    assert load().further_ports == (8080, 3000)
+    monkeypatch.setenv("PORT", "8080")
+    assert load().further_ports == (3000,)
+    assert shown(load().extra_ports) == "8080,3000"
+
+
+def test_an_extra_port_is_not_ollamas(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("EXTRA_PORTS", "8080,11434")
+    monkeypatch.setenv("OLLAMA_PORT", "11434")
+    with pytest.raises(SettingsError, match=r"^OLLAMA_PORT: 11434 is one of EXTRA_PORTS; set"):
+        load()
 
 
 def test_all_problems_are_listed(monkeypatch: pytest.MonkeyPatch):
@@ -243,6 +313,14 @@ def test_public_address_with_a_reason_to_be(monkeypatch: pytest.MonkeyPatch, mor
     for variable, text in {"HOST": "0.0.0.0", **more}.items():
         monkeypatch.setenv(variable, text)
     assert load()
+
+
+def test_a_proxy_before_a_server_with_keys(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("TRUSTED_PROXIES", "127.0.0.1,10.0.0.0/8")
+    monkeypatch.setenv("API_KEYS", KEYS)
+    proxies = api_options(load()).trusted_proxies
+    assert proxies == (ip_network("127.0.0.1/32"), ip_network("10.0.0.0/8"))
+    assert shown(load().trusted_proxies) == "127.0.0.1,10.0.0.0/8"
 
 
 @pytest.mark.parametrize(
@@ -381,26 +459,26 @@ def test_worker_gets_its_slice():
 
 
 def test_there_is_no_embedder_without_a_model():
-    assert embedder_setup(Settings(n_threads=3)) is None
+    assert embedding_listing(Settings(n_threads=3)) is None
 
 
 @pytest.mark.parametrize(("layers", "given"), [("0", 0), ("12", -2), ("all", -2), ("auto", -2)])
 def test_embedder_gets_its_slice(layers: str, given: int):
     path = str(bundled_model())
-    setup = embedder_setup(
-        Settings(
-            embedding_model_path=path,
-            embedding_model_name="nomic",
-            embedding_context_length=512,
-            embedding_matryoshka=True,
-            n_gpu_layers=layers,
-            n_threads=3,
-            max_queue=5,
-            weight_repack="off",
-            request_timeout_seconds=9.0,
-        )
+    settings = Settings(
+        embedding_model_path=path,
+        embedding_model_name="nomic",
+        embedding_context_length=512,
+        embedding_matryoshka=True,
+        n_gpu_layers=layers,
+        n_threads=3,
+        max_queue=5,
+        weight_repack="off",
+        request_timeout_seconds=9.0,
     )
-    assert setup is not None
+    listing = embedding_listing(settings)
+    assert listing is not None
+    setup = embedder_setup(settings, listing)
     assert (setup.name, setup.shortens, setup.timeout_s) == ("nomic", True, 9.0)
     assert setup.model == EmbedderOptions(
         path=path,
@@ -495,10 +573,14 @@ def test_api_gets_its_slice():
     assert (options.max_body_bytes, options.output_tokens_limit) == (5000, 9)
     assert (options.strict_params, options.reasoning_alias) == (True, True)
     settings = Settings(
-        completions_as_chat=True, health_status_text="healthy", cors_allow_origins="https://a.b"
+        completions_as_chat=True,
+        ollama_truncate=False,
+        health_status_text="healthy",
+        cors_allow_origins="https://a.b",
     )
     options = api_options(settings)
     assert (options.completions_as_chat, options.health_text) == (True, "healthy")
+    assert not options.ollama_truncate
     assert options.cors_origins == ("https://a.b",)
     assert options.version == __version__
     assert api_options(Settings()) == ApiOptions(version=__version__)

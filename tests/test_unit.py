@@ -58,5 +58,5 @@ def test_systemd_is_more_patient_than_the_server() -> None:
     # Its own worker the gateway ends first; and the end takes what it takes.
     assert seconds("TimeoutStopSec") > Settings().shutdown_timeout_seconds + 20
     assert SILENCE_LIMIT_S + seconds("WatchdogSec") > 120
-    assert "FileDescriptorStoreMax=4" in UNIT
+    assert "FileDescriptorStoreMax=16" in UNIT
     assert "RestartPreventExitStatus=78" in UNIT

@@ -23,6 +23,7 @@ from server.api.bodies import BODIES
 from server.api.cors import allow_origins
 from server.api.deps import Service
 from server.api.drain import Drain
+from server.api.forwarded import Forwarded
 from server.api.middleware import BodyLimit, LastReply, RequestId, TidyPath
 from server.api.openapi import describe
 from server.api.options import ApiOptions
@@ -63,6 +64,7 @@ def build(
     app.add_middleware(LastReply, drain=drain)
     allow_origins(app, options.cors_origins)
     app.add_middleware(RequestId)
+    app.add_middleware(Forwarded, proxies=options.trusted_proxies)
     return app
 
 

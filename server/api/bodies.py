@@ -23,12 +23,13 @@ _ANTHROPIC = OtherFields(ignored=anthropic_body.IGNORED, refused=anthropic_body.
 _RESPONSES = OtherFields(
     ignored=openai_responses_body.IGNORED, refused=openai_responses_body.REFUSED
 )
-_OLLAMA = OtherFields(ignored=ollama_body.IGNORED | {"keep_alive"})
-_OLLAMA_NAMED = OtherFields(ignored=_OLLAMA.ignored - {"name"})
+_OLLAMA = OtherFields(ignored=ollama_body.IGNORED)
+# Nothing is generated.
+_OLLAMA_EMBED = OtherFields(ignored=_OLLAMA.ignored | {"options"})
+_OLLAMA_SHOW = OtherFields(ignored=_OLLAMA_EMBED.ignored - {"name"} | {"keep_alive"})
 _GENERATE = OtherFields(
     ignored=_OLLAMA.ignored,
     refused={
-        "images": "the model reads text only",
         "suffix": "the model cannot fill in the middle of a text",
         "template": "this server writes the model's own format",
     },
@@ -46,8 +47,8 @@ BODIES: Mapping[type[BaseModel], OtherFields] = {
     openai_tokens.DetokenizeBody: OtherFields(),
     ollama_body.OllamaChatBody: _OLLAMA,
     ollama_body.OllamaGenerateBody: _GENERATE,
-    ollama_body.OllamaShowBody: _OLLAMA_NAMED,
-    ollama_body.OllamaEmbedBody: _OLLAMA,
+    ollama_body.OllamaShowBody: _OLLAMA_SHOW,
+    ollama_body.OllamaEmbedBody: _OLLAMA_EMBED,
 }
 # Title -> option -> what becomes of it.
 OPTIONS: Mapping[str, Mapping[str, str]] = {

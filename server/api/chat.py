@@ -32,7 +32,7 @@ async def create_chat_completion(
     """A chat completion; with `stream` as server-sent events, ended by `data: [DONE]`."""
     behind = service(request)
     body = read_body(await request.body())
-    resolved = behind.registry.resolve(body.model)
+    resolved = behind.registry.resolve_chat(body.model)
     asked = Asked(
         id=f"chatcmpl-{secrets.token_hex(12)}",
         created=int(time.time()),
@@ -41,6 +41,7 @@ async def create_chat_completion(
         effort_header=request.headers.get(EFFORT_HEADER),
         effort_suffix=resolved.effort,
         owner=who.owner,
+        vision=resolved.entry.vision,
     )
     call = to_call(body, asked, behind.options)
     if call.unknown:

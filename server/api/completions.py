@@ -4,6 +4,7 @@ import logging
 import secrets
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -65,7 +66,9 @@ async def _complete(request: Request, who: Principal, model: str | None) -> Resp
     )
     prompts = prompts_of(body)
     echoes = await _texts(engine, prompts) if body.echo else ()
-    call = to_call(body, prompts, asked, behind.options, echoes)
+    as_chat = behind.options.completions_as_chat and resolved.entry.chats
+    rules = replace(behind.options, completions_as_chat=as_chat)
+    call = to_call(body, prompts, asked, rules, echoes)
     if call.unknown:
         log.debug("ignored unknown parameters: %s", ", ".join(call.unknown)[:200])
     return await respond(request, engine, call, behind.options)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -48,7 +49,8 @@ _LONGEST_RETRY = 120
 
 def error_response(scope: Scope, error: ServerError, status: int | None = None) -> Response:
     """The reply to the request of this scope; `status` overrides the kind's own."""
-    words = wording(scope["path"].removeprefix(scope.get("root_path", "")))
+    path = scope["path"].removeprefix(scope.get("root_path", ""))
+    words = wording(path, Headers(scope=scope))
     request_id = scope.get("state", {}).get("request_id", "")
     return Response(
         words.body(error, request_id),
@@ -75,7 +77,10 @@ def _headers(error: ServerError) -> dict[str, str]:
     if retry_after is not None:
         headers["Retry-After"] = str(min(max(math.ceil(retry_after), 1), _LONGEST_RETRY))
     # What is certain to fail again is not worth another try.
-    if error.code == "insufficient_quota" or error.kind == "not_implemented":
+    hopeless = error.kind == "not_implemented" or (
+        error.kind == "insufficient_memory" and error.retry_after is None
+    )
+    if hopeless or error.code == "insufficient_quota":
         headers["x-should-retry"] = "false"
     return headers
 

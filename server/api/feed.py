@@ -22,11 +22,17 @@ class Feed:
         self._failure: BaseException | None = None
         self._news = asyncio.Event()
         self._running = len(streams)
+        self._unfinished = len(streams)
         self._tasks = [
             asyncio.create_task(self._read(index, stream)) for index, stream in enumerate(streams)
         ]
         for task in self._tasks:
             task.add_done_callback(self._ended)
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing will arrive that has not arrived yet."""
+        return not self._unfinished or self._failure is not None
 
     async def batch(self) -> list[Arrival]:
         """What arrived since the last call, at least one event; empty when all streams have ended.
@@ -51,6 +57,7 @@ class Feed:
         async with aclosing(stream) as events:
             async for event in events:
                 self._arrived.append((index, event))
+                self._unfinished -= isinstance(event, Finished)
                 self._news.set()
         if not isinstance(event, Finished):
             raise RuntimeError("an engine's stream ended without Finished")

@@ -31,7 +31,7 @@ async def create_message(
     """A Message; with `stream` as Anthropic's server-sent events."""
     behind = service(request)
     body = read_body(await request.body())
-    resolved = behind.registry.resolve(body.model)
+    resolved = behind.registry.resolve_chat(body.model)
     call = to_call(body, _asked(request, resolved, who), behind.options)
     if call.unknown:
         log.debug("ignored unknown parameters: %s", ", ".join(call.unknown)[:200])
@@ -50,7 +50,7 @@ async def count_tokens(
     """The tokens of the prompt that this conversation makes; nothing is generated."""
     behind = service(request)
     body = read_count_body(await request.body())
-    resolved = behind.registry.resolve(body.model)
+    resolved = behind.registry.resolve_chat(body.model)
     asked = to_count(body, _asked(request, resolved, who), behind.options)
     tokens = await resolved.entry.engine.tokenize(asked)
     return JSONResponse({"input_tokens": len(tokens)})
@@ -63,4 +63,5 @@ def _asked(request: Request, resolved: Resolved, who: Principal) -> Asked:
         model=resolved.asked,
         effort_suffix=resolved.effort,
         owner=who.owner,
+        vision=resolved.entry.vision,
     )

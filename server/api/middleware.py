@@ -117,7 +117,8 @@ class LastReply:
 
 class TidyPath:
     """Lets untidy base URLs work: doubled and trailing slashes, and an endpoint's full address
-    given as the base, to which a client appends the endpoint again.
+    given as the base, to which a client appends the endpoint again. Below it, the path begins with
+    the root path.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -125,8 +126,17 @@ class TidyPath:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            scope["path"] = tidy(scope["path"])
+            # Some proxies strip the path under which they publish the server and some do not;
+            # ASGI wants it there.
+            scope["path"] = scope.get("root_path", "") + tidy(inner_path(scope))
         await self._app(scope, receive, send)
+
+
+def inner_path(scope: Scope) -> str:
+    """The path inside the application, whether or not a proxy stripped what stands before it."""
+    path: str = scope["path"]
+    root = scope.get("root_path", "")
+    return path[len(root) :] if root and f"{path}/".startswith(f"{root}/") else path
 
 
 def tidy(path: str) -> str:
@@ -141,8 +151,10 @@ def tidy(path: str) -> str:
 
 def _log(scope: Scope, status: int, seconds: float) -> None:
     """One line a request. Never its query or body; those who only watch are not worth a line."""
-    level = logging.DEBUG if scope["path"] in _WATCHED else logging.INFO
-    log.log(level, "%s %s -> %s in %.3f s", scope["method"], scope["path"], status, seconds)
+    level = logging.DEBUG if inner_path(scope) in _WATCHED else logging.INFO
+    client = scope["client"][0] if scope.get("client") else "somewhere"
+    what = f"{scope['method']} {scope['path']}"
+    log.log(level, "%s -> %s in %.3f s, from %s", what, status, seconds, client)
 
 
 def _given_id(headers: Headers) -> str | None:

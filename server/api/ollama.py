@@ -3,18 +3,20 @@
 import logging
 import secrets
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from server.api.deps import allowed, authenticated, service
+from server.api.disconnect import ClientGone, unless_gone
+from server.api.errors import CLIENT_GONE
 from server.api.openapi import body_of
 from server.api.respond import respond
 from server.auth.keys import Principal
 from server.core.errors import ServerError
-from server.core.ports import ModelCard
+from server.core.ports import Loadable, ModelCard
 from server.dialects import ollama, ollama_models
 from server.dialects.ollama_body import (
     OllamaChatBody,
@@ -22,9 +24,9 @@ from server.dialects.ollama_body import (
     OllamaShowBody,
 )
 from server.dialects.ollama_errors import lacks, model_missing, refused
-from server.dialects.ollama_fields import read_request
+from server.dialects.ollama_fields import keep_alive_seconds, read_request
 from server.dialects.ollama_models import OllamaModel
-from server.registry import EmbedderEntry, Entry, Resolved, ResolvedEmbedder
+from server.registry import OURS, EmbedderEntry, Entry, Resolved, ResolvedEmbedder, Served
 
 log = logging.getLogger(__name__)
 router = APIRouter(prefix="/api", tags=["ollama"])
@@ -82,7 +84,7 @@ async def show(request: Request) -> Response:
     """What a model is and can do."""
     body = read_request(await request.body(), OllamaShowBody)
     resolved = named_model(request, body.model or body.name)
-    card = _loaded(resolved.entry)
+    card = _facts(resolved.entry)
     return _json(ollama_models.show_body(_model(resolved.asked, resolved.entry), card))
 
 
@@ -99,6 +101,8 @@ async def _answer(
     request: Request, who: Principal, body: OllamaChatBody | OllamaGenerateBody
 ) -> Response:
     behind = service(request)
+    if ollama.asks_nothing(body):
+        return await _load(request, body)
     resolved = _resolve(request, body.model)
     asked = ollama.Asked(
         id=f"ollama-{secrets.token_hex(12)}",
@@ -106,17 +110,42 @@ async def _answer(
         clock=_now,
         effort_suffix=resolved.effort,
         owner=who.owner,
+        vision=resolved.entry.vision,
     )
-    if ollama.asks_nothing(body):
-        _loaded(resolved.entry)
-        return _json(ollama.to_load_reply(body, asked))
     if isinstance(body, OllamaChatBody):
+        resolved.entry.check_chat()
         call = ollama.to_chat_call(body, asked, behind.options)
     else:
-        call = ollama.to_generate_call(body, asked, behind.options)
+        # A prompt for a model that does not chat has no form that it could be put in.
+        raw = body if resolved.entry.chats else body.model_copy(update={"raw": True})
+        call = ollama.to_generate_call(raw, asked, behind.options)
     if call.unknown:
         log.debug("ignored unknown parameters: %s", ", ".join(call.unknown)[:200])
     return await respond(request, resolved.entry.engine, call, behind.options)
+
+
+async def _load(request: Request, body: OllamaChatBody | OllamaGenerateBody) -> Response:
+    """The reply to a client that only wants the model to be there, or gone."""
+    found = named_model(request, body.model)
+    content = ollama.to_load_reply(body, found.asked, _now)
+    try:
+        await unless_gone(request.receive, come_or_go(found.entry, body.keep_alive))
+    except ClientGone:
+        return Response(status_code=CLIENT_GONE)
+    return _json(content)
+
+
+async def come_or_go(entry: Served, keep_alive: object) -> None:
+    """Load a model, or unload it where it is to be kept alive for no time. One that always stays
+    has to be there. Errors: ServerError.
+    """
+    seconds = keep_alive_seconds(keep_alive)
+    if not isinstance(entry.engine, Loadable):
+        _loaded(entry)
+    elif seconds == 0:
+        await entry.engine.unload()
+    else:
+        await entry.engine.load(seconds)
 
 
 def _resolve(request: Request, name: str | None) -> Resolved:
@@ -141,7 +170,20 @@ def named_model(request: Request, name: str | None) -> Resolved | ResolvedEmbedd
     raise model_missing(name[:100])
 
 
-def _loaded(entry: Entry | EmbedderEntry) -> ModelCard:
+def _facts(entry: Served) -> ModelCard:
+    """The facts of a model. Errors: ServerError loading, engine_failed."""
+    card = entry.engine.card()
+    if not isinstance(entry.engine, Loadable):
+        return _loaded(entry)
+    if card is None:
+        raise ServerError(
+            "loading",
+            f"The model {entry.name} is not here yet: it is downloaded when it is first asked.",
+        )
+    return card
+
+
+def _loaded(entry: Served) -> ModelCard:
     """The facts of a model that can answer. Errors: ServerError loading, engine_failed."""
     status, card = entry.engine.status(), entry.engine.card()
     if status.state == "ready" and card is not None:
@@ -156,21 +198,44 @@ def listed(request: Request, *, loaded: bool = False) -> list[OllamaModel]:
     return [
         _model(name, entry)
         for entry in service(request).registry.served()
-        for name in ollama_models.listed_names(entry.name, entry.aliases)
-        if not loaded or entry.engine.status().state == "ready"
+        for name in ollama_models.listed_names(entry.name, entry.aliases, entry.copies)
+        if not loaded or _in_memory(entry)
     ]
 
 
-def _model(name: str, entry: Entry | EmbedderEntry) -> OllamaModel:
-    writes = isinstance(entry, Entry)
-    card = entry.engine.card()
+def _in_memory(entry: Served) -> bool:
+    return entry.owner == OURS and entry.engine.status().state == "ready"
+
+
+def _model(name: str, entry: Served) -> OllamaModel:
+    expires_in_s = entry.engine.status().expires_in_s
     return OllamaModel(
         name=name,
         served_name=entry.name,
         created=entry.created,
-        card=card,
-        capabilities=ollama_models.capabilities(card) if writes else ollama_models.EMBEDDING,
+        card=entry.engine.card(),
+        capabilities=_capabilities(entry),
+        expires_at=None if expires_in_s is None else _in(expires_in_s),
     )
+
+
+def _capabilities(entry: Served) -> tuple[str, ...]:
+    match entry:
+        case Entry():
+            if not entry.chats:
+                return ollama_models.COMPLETION
+            sees = ("vision",) if entry.vision else ()
+            return (*ollama_models.capabilities(entry.engine.card()), *sees)
+        case EmbedderEntry():
+            return ollama_models.EMBEDDING
+
+
+def _in(seconds: float) -> datetime | None:
+    """The moment after so many seconds; None for one that no calendar has."""
+    try:
+        return _now() + timedelta(seconds=seconds)
+    except OverflowError:
+        return None
 
 
 def _now() -> datetime:

@@ -8,9 +8,10 @@ from starlette.responses import Response
 
 from server.api.deps import allowed, service
 from server.api.embeddings import embed_unless_gone
-from server.api.ollama import named_model
+from server.api.ollama import come_or_go, named_model
 from server.api.openapi import body_of
 from server.core.errors import ServerError
+from server.core.ports import Loadable
 from server.dialects import ollama_embed
 from server.dialects.ollama_body import OllamaEmbedBody
 from server.dialects.ollama_fields import read_request
@@ -30,7 +31,12 @@ async def embed(request: Request) -> Response:
     return await _answer(request, older=False)
 
 
-@router.post("/embeddings", include_in_schema=False)
+@router.post(
+    "/embeddings",
+    summary="Turn one text into a vector, in Ollama's older words",
+    response_class=Response,
+    openapi_extra=body_of(OllamaEmbedBody),
+)
 async def embed_one(request: Request) -> Response:
     """The older form: one text, one vector."""
     return await _answer(request, older=True)
@@ -41,6 +47,8 @@ async def _answer(request: Request, *, older: bool) -> Response:
     body = read_request(await request.body(), OllamaEmbedBody)
     resolved = _resolve(request, body.model)
     asked = ollama_embed.to_embedding_request(body)
+    if not asked.inputs and isinstance(resolved.entry.engine, Loadable):
+        await come_or_go(resolved.entry, body.keep_alive)
     embeddings = ollama_embed.NOTHING
     if asked.inputs:
         answer = await embed_unless_gone(request, resolved.entry.engine, asked)

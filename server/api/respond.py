@@ -4,6 +4,7 @@ The reply's status waits for admission, so that a refusal is a status and not a 
 Knows no dialect and no engine by name.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
@@ -15,6 +16,7 @@ from server.api.disconnect import ClientGone, unless_gone
 from server.api.errors import CLIENT_GONE, INTERNAL_ERROR
 from server.api.feed import Arrival, Feed
 from server.api.options import ApiOptions
+from server.api.slow_reply import SlowReply
 from server.api.stream import EventStream
 from server.core.errors import ServerError
 from server.core.events import Event, collect
@@ -25,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 async def respond(request: Request, engine: Engine, call: Call, options: ApiOptions) -> Response:
-    """The whole reply, or a stream that has begun. The request's body must have been read.
+    """The whole reply, or one that has begun. The request's body must have been read.
 
     Errors: ServerError of any kind, before the first byte.
     """
@@ -36,9 +38,15 @@ async def respond(request: Request, engine: Engine, call: Call, options: ApiOpti
             try:
                 begun = await unless_gone(request.receive, _admit(feed, len(call.requests)))
                 if not call.stream:
-                    whole = _whole(feed, begun, call)
-                    content = await unless_gone(request.receive, whole)
-                    return Response(content, media_type="application/json")
+                    whole = asyncio.create_task(_whole(feed, begun, call))
+                    stack.callback(whole.cancel)
+                    ping_s = options.plain_ping_seconds
+                    wait = asyncio.wait({whole}, timeout=ping_s or None)
+                    await unless_gone(request.receive, wait)
+                    if whole.done():
+                        return Response(whole.result(), media_type="application/json")
+                    stack.pop_all()
+                    return SlowReply(whole, feed, ping_s)
             except ClientGone:
                 log.info("the client left before its answer")
                 return Response(status_code=CLIENT_GONE)
@@ -57,11 +65,12 @@ async def _admit(feed: Feed, choices: int) -> list[Arrival]:
 async def _whole(feed: Feed, begun: Sequence[Arrival], call: Call) -> bytes:
     events: list[list[Event]] = [[] for _ in call.requests]
     batch = begun
-    while batch:
-        for index, event in batch:
-            events[index].append(event)
-        batch = await feed.batch()
-    return call.reply.body([await collect(_replay(of_one)) for of_one in events])
+    with _mending():
+        while batch:
+            for index, event in batch:
+                events[index].append(event)
+            batch = await feed.batch()
+        return call.reply.body([await collect(_replay(of_one)) for of_one in events])
 
 
 async def _replay(events: Sequence[Event]) -> AsyncIterator[Event]:

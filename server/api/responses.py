@@ -68,7 +68,10 @@ async def count_input_tokens(request: Request, who: Caller) -> Response:
 
 @router.get("/responses/{response_id}", summary="Retrieve a response", response_class=Response)
 async def retrieve_response(
-    request: Request, response_id: str, who: Caller, stream: bool = False
+    request: Request,
+    response_id: str,
+    who: Caller,
+    stream: Annotated[bool, Query(description="false alone")] = False,
 ) -> Response:
     """A stored response, as its last event or its body told it."""
     if stream:
@@ -108,7 +111,7 @@ async def _asked(request: Request, who: Principal) -> tuple[Engine, Call]:
     """Whom to ask, and what."""
     behind = service(request)
     body = read_body(await request.body())
-    resolved = behind.registry.resolve(body.model)
+    resolved = behind.registry.resolve_chat(body.model)
     asked = Asked(
         id=f"{RESPONSE_PREFIX}{secrets.token_hex(12)}",
         created=int(time.time()),
@@ -117,6 +120,7 @@ async def _asked(request: Request, who: Principal) -> tuple[Engine, Call]:
         effort_header=request.headers.get(EFFORT_HEADER),
         effort_suffix=resolved.effort,
         owner=who.owner,
+        vision=resolved.entry.vision,
     )
     call = to_call(body, asked, behind.options, _memory(behind, body, asked))
     if call.unknown:

@@ -49,7 +49,7 @@ async def chat_with_model(request: Request, model_name: str, who: Chatter) -> Re
 async def _answer(request: Request, who: Principal, model: str | None) -> Response:
     behind = service(request)
     body = read_body(await request.body())
-    resolved = behind.registry.resolve(model or body.model)
+    resolved = behind.registry.resolve_chat(model or body.model)
     asked = Asked(
         id=f"chat-{secrets.token_hex(12)}",
         created=int(time.time()),

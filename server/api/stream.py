@@ -14,18 +14,22 @@ CUT_SECONDS = 10.0
 
 
 class EventStream(EventSourceResponse):
-    """Sends `frames` as they are, and the call's ping when they are silent for too long."""
+    """Sends `frames` as they are, and the call's ping between them while there are more to come."""
 
     def __init__(
         self, frames: AsyncIterator[bytes], feed: Feed, call: Call, options: ApiOptions
     ) -> None:
+        def ping() -> bytes:
+            # What follows the last frame breaks clients that read to the end.
+            return b"" if feed.over else call.ping or b""
+
         super().__init__(
             frames,
             headers={"Cache-Control": "no-cache"},
             media_type=call.media_type,
             ping=0 if call.ping is None else options.ping_seconds,
             # Bytes pass as they are, which the annotation does not say.
-            ping_message_factory=lambda: call.ping,  # type: ignore[arg-type, return-value]
+            ping_message_factory=ping,  # type: ignore[arg-type]
             sep="\n",
             # Whoever drains ends streams with an error; this is for servers that do not.
             shutdown_grace_period=options.drain_seconds + CUT_SECONDS,

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from server.api.deps import service
-from server.dialects.openai_models import ListedModel
+from server.api.models import listed_model
 from server.dialects.overview import Overview, health_object, root_object
-from server.registry import EmbedderEntry, Entry
+from server.registry import Served
 
 router = APIRouter(tags=["system"])
 
@@ -62,18 +62,14 @@ def _overview(request: Request) -> Overview:
         state=status.state,
         detail=status.detail,
         models=[
-            ListedModel(
-                id=name, served_name=entry.name, created=entry.created, card=entry.engine.card()
-            )
-            for entry in registry.entries()
-            for name in entry.told_names
+            listed_model(name, entry) for entry in registry.entries() for name in entry.told_names
         ],
         health_text=behind.options.health_text,
         states={entry.name: _state(entry) for entry in registry.served()},
     )
 
 
-def _state(entry: Entry | EmbedderEntry) -> Mapping[str, Any]:
+def _state(entry: Served) -> Mapping[str, Any]:
     status = entry.engine.status()
     card = entry.engine.card()
     return {

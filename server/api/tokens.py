@@ -12,6 +12,7 @@ from starlette.responses import Response
 from server.api.deps import allowed, service
 from server.api.openapi import body_of
 from server.auth.keys import Principal
+from server.core.messages import Conversation
 from server.dialects import openai_chat, openai_tokens
 from server.dialects.openai_chat import Asked
 from server.dialects.openai_chat_body import ChatBody
@@ -77,7 +78,7 @@ async def count_chat_tokens(request: Request, who: Asker) -> Response:
     """The tokens of the prompt that a chat completion request makes; nothing is generated."""
     behind = service(request)
     body = openai_chat.read_body(await request.body())
-    resolved = behind.registry.resolve(body.model)
+    resolved = behind.registry.resolve_chat(body.model)
     call = openai_chat.to_call(body, _asked(request, resolved, who), behind.options)
     tokens = await resolved.entry.engine.tokenize(call.requests[0])
     return _json(openai_tokens.input_tokens_body(tokens))
@@ -91,6 +92,8 @@ async def _tokenized(
     body = openai_tokens.read_tokenize_body(raw)
     resolved = behind.registry.resolve(body.model)
     asked = openai_tokens.to_request(body, raw, _asked(request, resolved, who), behind.options)
+    if isinstance(asked.prompt, Conversation):
+        resolved.entry.check_chat()
     return body, resolved, await resolved.entry.engine.tokenize(asked)
 
 
@@ -103,6 +106,7 @@ def _asked(request: Request, resolved: Resolved, who: Principal) -> Asked:
         effort_header=request.headers.get(EFFORT_HEADER),
         effort_suffix=resolved.effort,
         owner=who.owner,
+        vision=resolved.entry.vision,
     )
 
 

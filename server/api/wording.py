@@ -1,10 +1,15 @@
-"""Whose words an error gets: those of the dialect that the address belongs to."""
+"""Whose words an error gets: those of the dialect that the address belongs to, or that the client
+says it reads.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from starlette.datastructures import Headers
+
 from server.core.errors import ErrorKind, ServerError
 from server.dialects import anthropic_errors, ollama_errors, openai_errors
+from server.dialects.anthropic_models import VERSION_HEADER
 
 _OLLAMA_PATHS = "/api/"
 _ANTHROPIC_PATHS = ("/messages", "/messages/count_tokens")
@@ -25,8 +30,9 @@ OLLAMA = Wording(body=lambda error, _: ollama_errors.error_body(error))
 ANTHROPIC = Wording(body=anthropic_errors.error_body, status=anthropic_errors.STATUS)
 
 
-def wording(path: str) -> Wording:
-    """The words for errors at this path."""
+def wording(path: str, headers: Headers) -> Wording:
+    """The words for errors at this path, for a request with these headers."""
     if path.startswith(_OLLAMA_PATHS):
         return OLLAMA
-    return ANTHROPIC if path.rstrip("/").endswith(_ANTHROPIC_PATHS) else OPENAI
+    anthropics = VERSION_HEADER in headers or path.rstrip("/").endswith(_ANTHROPIC_PATHS)
+    return ANTHROPIC if anthropics else OPENAI

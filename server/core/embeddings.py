@@ -13,12 +13,13 @@ Input: TypeAlias = str | tuple[int, ...]
 class EmbeddingRequest:
     """Vectors for `inputs`, none of them empty. `dimensions`: how many numbers a vector is to have,
     None for all. With `truncate` the end of an input that is too long is not read; without it the
-    request is refused.
+    request is refused. `keep_alive_s`: see `core.request.GenerationRequest`.
     """
 
     inputs: tuple[Input, ...]
     dimensions: int | None = None
     truncate: bool = False
+    keep_alive_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

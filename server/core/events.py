@@ -53,7 +53,9 @@ class TokenLogprob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
-    """The request was admitted; its prompt (this many tokens) is computed next."""
+    """The request was admitted; its prompt (this many tokens, 0 where the engine does not know) is
+    computed next.
+    """
 
     prompt_tokens: int
 

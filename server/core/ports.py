@@ -4,13 +4,14 @@ behind it.
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from server.core.embeddings import EmbeddingRequest, Embeddings
 from server.core.events import Event
 from server.core.request import GenerationRequest
 
-EngineState: TypeAlias = Literal["stopped", "loading", "ready", "restarting", "failed"]
+# An unloaded model is loaded when somebody asks it.
+EngineState: TypeAlias = Literal["stopped", "unloaded", "loading", "ready", "restarting", "failed"]
 
 # What a model can be asked for beside writing a text on.
 Ability: TypeAlias = Literal["chat", "tools", "thinking"]
@@ -52,6 +53,7 @@ class EngineStatus:
     `stalls` counts the steps that held running streams up for longer than was meant. `prefixes` is
     None where the engine keeps none, or has not said yet; `speculation` until something was
     guessed. `silence_s`: seconds since its process gave a sign of life, 0 where there is none.
+    `expires_in_s`: seconds after which it is unloaded if nobody asks; None: never.
     """
 
     state: EngineState
@@ -62,12 +64,15 @@ class EngineStatus:
     prefixes: PrefixCounters | None = None
     speculation: SpeculationCounters | None = None
     silence_s: float = 0.0
+    expires_in_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCard:
-    """Facts of a loaded model. `context_length` is what one request may use, prompt and answer
-    together; `embedding_length` the numbers in a vector, 0 for a model that makes none.
+    """Facts of a model. `context_length` is what one request may use, prompt and answer together;
+    `embedding_length` the numbers in a vector, 0 for a model that makes none. `unclaimed_bytes`:
+    what of its memory the system may still call available, such as weights in the page cache. Of a
+    model of another server little is known: 0 stands for what is not.
     """
 
     architecture: str
@@ -81,6 +86,7 @@ class ModelCard:
     demonstration: bool = False
     embedding_length: int = 0
     abilities: tuple[Ability, ...] = ("chat", "tools", "thinking")
+    unclaimed_bytes: int = 0
     extra: dict[str, Any] = field(default_factory=dict)
 
 
@@ -95,7 +101,27 @@ class Backend(Protocol):
     def status(self) -> EngineStatus: ...
 
     def card(self) -> ModelCard | None:
-        """The model's facts; None until it is loaded for the first time."""
+        """The model's facts; None until they are known, at the latest once it was loaded."""
+
+
+@runtime_checkable
+class Loadable(Protocol):
+    """A backend whose model comes and goes."""
+
+    async def load(self, keep_alive_s: float | None = None) -> None:
+        """Wait until the model is there. `keep_alive_s`: how long it stays when nobody asks it any
+        more, negative: for ever; None: as before. Errors: ServerError loading, busy,
+        insufficient_memory, engine_failed.
+        """
+        ...
+
+    async def unload(self) -> None:
+        """Free the model: at once where nobody asks it, else after the last request."""
+        ...
+
+    async def retire(self) -> None:
+        """Take no more requests; return once those that run have ended, and all is freed."""
+        ...
 
 
 class Engine(Backend, Protocol):
@@ -103,7 +129,7 @@ class Engine(Backend, Protocol):
 
     async def tokenize(self, request: GenerationRequest) -> tuple[int, ...]:
         """The ids of its prompt, without answering it. Errors: ServerError of kind invalid,
-        loading, engine_failed.
+        loading, engine_failed, not_implemented.
         """
         ...
 
@@ -118,7 +144,7 @@ class Engine(Backend, Protocol):
 
         Everything that can be refused is refused before the first event. Closing the generator
         early cancels. Errors: ServerError of kind invalid, context_too_long, busy, loading,
-        engine_failed, timeout.
+        engine_failed, upstream_failed, timeout.
         """
         ...
 

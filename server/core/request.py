@@ -108,11 +108,13 @@ class GenerationRequest:
 
     `max_tokens` bounds the visible tokens, `reasoning_budget` the tokens spent before them; None:
     the server's defaults. More `max_tokens` than the context has room for are refused, or with
-    `fit` lowered to that. Before `min_tokens` visible tokens the model cannot end its answer.
-    `output` None: free text. `logprobs` None: none wanted; n: the chosen token's and the n
-    likeliest of each visible token. `stop` strings end the answer when they appear in its
-    visible text and are not part of it. `owner` tells apart those who must not learn of each
-    other's prompts, by time or by cached tokens.
+    `fit` lowered to that. A conversation that is too long is refused, or with `truncate` asked
+    without its oldest messages, by an engine that can tell. Before `min_tokens` visible tokens the
+    model cannot end its answer. `output` None: free text. `logprobs` None: none wanted; n: the
+    chosen token's and the n likeliest of each visible token. `stop` strings end the answer when
+    they appear in its visible text and are not part of it. `owner` tells apart those who must not
+    learn of each other's prompts, by time or by cached tokens. `keep_alive_s`: how long a model
+    that comes and goes stays after this answer, negative: for ever; None: as before.
     """
 
     id: str
@@ -121,12 +123,14 @@ class GenerationRequest:
     effort: Effort | None = None
     max_tokens: int | None = None
     fit: bool = False
+    truncate: bool = False
     reasoning_budget: int | None = None
     min_tokens: int = 0
     output: Output | None = None
     stop: tuple[str, ...] = ()
     sampling: Sampling = field(default_factory=Sampling)
     logprobs: int | None = None
+    keep_alive_s: float | None = None
 
     @property
     def conversation(self) -> Conversation:

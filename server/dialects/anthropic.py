@@ -33,7 +33,7 @@ _MEDIUM_BUDGET = 8192
 class Asked:
     """What is known of a call besides its body: the ids of its answer and of its request, the
     model's name as the client wrote it, the effort that the name's suffix asked for, and whose
-    prompts it may share.
+    prompts it may share. `vision`: the model reads pictures.
     """
 
     id: str
@@ -41,6 +41,7 @@ class Asked:
     model: str
     effort_suffix: Effort | None = None
     owner: str = ""
+    vision: bool = False
 
 
 def read_body(raw: bytes) -> MessagesBody:
@@ -61,7 +62,7 @@ def to_call(body: MessagesBody, asked: Asked, rules: Rules) -> Call:
     request = GenerationRequest(
         id=asked.id,
         owner=asked.owner,
-        prompt=_conversation(body),
+        prompt=_conversation(body, asked),
         effort=_effort(body, asked, rules),
         # Clients ask for as much as the largest models give: what there is room for is enough.
         max_tokens=body.max_tokens if limit is None else min(body.max_tokens, limit),
@@ -93,15 +94,18 @@ def to_call(body: MessagesBody, asked: Asked, rules: Rules) -> Call:
 def to_count(body: CountBody, asked: Asked, rules: Rules) -> GenerationRequest:
     """A request whose prompt is to be counted. Errors: ServerError invalid."""
     return GenerationRequest(
-        id=asked.id, prompt=_conversation(body), effort=_effort(body, asked, rules)
+        id=asked.id, prompt=_conversation(body, asked), effort=_effort(body, asked, rules)
     )
 
 
-def _conversation(body: CountBody) -> Conversation:
+def _conversation(body: CountBody, asked: Asked) -> Conversation:
     tools = to_tools(body)
     choice, callable_tools = to_choice(body, tools)
     return Conversation(
-        messages=to_messages(body), tools=tools, tool_choice=choice, callable_tools=callable_tools
+        messages=to_messages(body, vision=asked.vision),
+        tools=tools,
+        tool_choice=choice,
+        callable_tools=callable_tools,
     )
 
 

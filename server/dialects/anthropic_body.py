@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import Field
 
 from server.core.errors import ServerError
-from server.dialects.openai_chat_body import HUGE, Flag, Number, Whole, Wire
+from server.dialects.openai_chat_body import HUGE, Array, Flag, Number, Whole, Wire
 from server.dialects.openai_errors import unsupported
 
 # Fields that change nothing in the text of an answer: taken and not used.
@@ -39,6 +39,13 @@ REFUSED: Mapping[str, str] = {
 }
 
 
+class PictureSource(Wire):
+    type: str | None = None
+    media_type: str | None = None
+    data: str | None = None
+    url: str | None = None
+
+
 class MessageBlock(Wire):
     """One block of content: its type says which fields mean something."""
 
@@ -49,13 +56,16 @@ class MessageBlock(Wire):
     name: str | None = None
     input: dict[str, Any] | None = None
     tool_use_id: str | None = None
-    content: str | list[MessageBlock] | None = None
+    content: str | Array[MessageBlock] | None = None
     is_error: Flag | None = None
+    source: PictureSource | None = Field(
+        default=None, description="of an `image`, for a model that sees"
+    )
 
 
 class MessageTurn(Wire):
     role: str
-    content: str | list[MessageBlock]
+    content: str | Array[MessageBlock]
 
 
 class MessageTool(Wire):
@@ -91,9 +101,9 @@ class CountBody(Wire):
     """What is counted: the part of a Messages request that makes the prompt."""
 
     model: str | None = None
-    messages: list[MessageTurn]
-    system: str | list[MessageBlock] | None = None
-    tools: list[MessageTool] | None = None
+    messages: Array[MessageTurn]
+    system: str | Array[MessageBlock] | None = None
+    tools: Array[MessageTool] | None = None
     tool_choice: MessageToolChoice | None = None
     thinking: ThinkingOptions | None = None
     output_config: OutputOptions | None = None
@@ -105,7 +115,7 @@ class MessagesBody(CountBody):
 
     max_tokens: Whole = Field(ge=1, le=HUGE)
     stream: Flag | None = None
-    stop_sequences: list[str] | None = None
+    stop_sequences: Array[str] | None = None
     temperature: Number | None = Field(default=None, ge=0, le=2)
     top_p: Number | None = Field(default=None, ge=0, le=1)
     top_k: Whole | None = Field(default=None, ge=0, le=HUGE)

@@ -11,6 +11,7 @@ from typing import TypeVar
 from server.core.errors import ServerError
 from server.core.messages import (
     AssistantMessage,
+    Image,
     Instructions,
     Message,
     ToolCall,
@@ -21,6 +22,7 @@ from server.dialects.anthropic_body import CountBody, MessageBlock, MessageTurn
 from server.dialects.arguments import arguments_text
 from server.dialects.openai_chat_messages import check_function_name
 from server.dialects.openai_errors import invalid_value, missing
+from server.dialects.pictures import data_url, picture, user_message
 
 T = TypeVar("T")
 
@@ -29,14 +31,16 @@ Blocks = str | list[MessageBlock]
 _UNREADABLE = "redacted_thinking"
 
 
-def to_messages(body: CountBody) -> tuple[Message, ...]:
-    """Core messages in order. Errors: ServerError invalid, `param` naming the block."""
+def to_messages(body: CountBody, *, vision: bool = False) -> tuple[Message, ...]:
+    """Core messages in order; pictures are for models with `vision`. Errors: ServerError invalid,
+    `param` naming the block.
+    """
     if not body.messages:
         raise invalid_value("messages", "send at least one message")
     messages: list[Message] = []
     if body.system:
         messages.append(Instructions(text=_text(body.system, "system")))
-    transcript = _Transcript()
+    transcript = _Transcript(vision)
     for index, turn in enumerate(body.messages):
         messages += transcript.read(turn, f"messages[{index}]")
     return tuple(messages)
@@ -45,8 +49,9 @@ def to_messages(body: CountBody) -> tuple[Message, ...]:
 class _Transcript:
     """What earlier messages said that later ones refer to: which call has which function."""
 
-    def __init__(self) -> None:
+    def __init__(self, vision: bool) -> None:
         self._names: dict[str, str] = {}
+        self._vision = vision
 
     def read(self, turn: MessageTurn, path: str) -> Iterator[Message]:
         match turn.role:
@@ -71,7 +76,12 @@ class _Transcript:
             if is_result:
                 yield from (self._result(block, at) for block, at in run)
             else:
-                yield UserMessage(text="\n".join(_block_text(block, at) for block, at in run))
+                yield user_message([self._part(block, at) for block, at in run])
+
+    def _part(self, block: MessageBlock, path: str) -> str | Image:
+        if self._vision and block.type == "image":
+            return _picture(block, path)
+        return _block_text(block, path)
 
     def _result(self, block: MessageBlock, path: str) -> ToolResult:
         call_id = _given(block.tool_use_id, f"{path}.tool_use_id")
@@ -119,6 +129,18 @@ def _text(content: Blocks, path: str) -> str:
     if isinstance(content, str):
         return content
     return "\n".join(_block_text(block, f"{path}[{i}]") for i, block in enumerate(content))
+
+
+def _picture(block: MessageBlock, path: str) -> Image:
+    at = f"{path}.source"
+    source = _given(block.source, at)
+    match source.type:
+        case "url":
+            return picture(_given(source.url, f"{at}.url"), None, path, f"{at}.url")
+        case "base64":
+            data = _given(source.data, f"{at}.data")
+            return picture(data_url(data, source.media_type), None, path, f"{at}.data")
+    raise invalid_value(f"{at}.type", "it must be 'base64' or 'url'")
 
 
 def _block_text(block: MessageBlock, path: str) -> str:

@@ -11,7 +11,6 @@ from server.core.messages import (
     Conversation,
     Instructions,
     RawPrompt,
-    UserMessage,
 )
 from server.core.request import Effort, GenerationRequest
 from server.dialects import ollama_context
@@ -29,10 +28,11 @@ from server.dialects.ollama_fields import (
     to_output,
     to_thinking,
 )
-from server.dialects.ollama_messages import to_messages, to_tools
+from server.dialects.ollama_messages import to_messages, to_tools, with_pictures
 from server.dialects.ollama_options import read_options
 from server.dialects.ollama_reply import (
     MEDIA_TYPE,
+    PING,
     Clock,
     Endpoint,
     OllamaReply,
@@ -45,7 +45,7 @@ from server.dialects.ollama_reply import (
 class Asked:
     """What is known of a call besides its body: its id, the model's name as the client wrote it,
     the effort that the name's suffix asked for, and whose prompts it may share. `clock` gives the
-    time in UTC.
+    time in UTC; `vision`: the model reads pictures.
     """
 
     id: str
@@ -53,6 +53,7 @@ class Asked:
     clock: Clock
     effort_suffix: Effort | None = None
     owner: str = ""
+    vision: bool = False
 
 
 def asks_nothing(body: OllamaChatBody | OllamaGenerateBody) -> bool:
@@ -60,37 +61,38 @@ def asks_nothing(body: OllamaChatBody | OllamaGenerateBody) -> bool:
     return not (body.messages if isinstance(body, OllamaChatBody) else body.prompt)
 
 
-def to_load_reply(body: OllamaChatBody | OllamaGenerateBody, asked: Asked) -> bytes:
+def to_load_reply(body: OllamaChatBody | OllamaGenerateBody, model: str, clock: Clock) -> bytes:
     """The whole reply to a body that asks nothing. Errors: ServerError invalid."""
     endpoint: Endpoint = "chat" if isinstance(body, OllamaChatBody) else "generate"
-    style = OllamaStyle(endpoint=endpoint, model=asked.model, clock=asked.clock)
+    style = OllamaStyle(endpoint=endpoint, model=model, clock=clock)
     return load_body(style, unload=keep_alive_seconds(body.keep_alive) == 0)
 
 
 def to_chat_call(body: OllamaChatBody, asked: Asked, rules: Rules) -> Call:
     """Errors: ServerError invalid, `param` naming the field."""
-    messages = to_messages(body.messages or (), asked.model)
-    prompt = Conversation(messages=messages, tools=to_tools(body.tools))
+    tools = to_tools(body.tools)
+    messages = to_messages(body.messages or (), asked.model, tools, vision=asked.vision)
+    prompt = Conversation(messages=messages, tools=tools)
     return _call(body, prompt, asked, rules)
 
 
 def to_generate_call(body: OllamaGenerateBody, asked: Asked, rules: Rules) -> Call:
     """Errors: ServerError invalid, `param` naming the field."""
-    _check_prompt(body, asked.model)
+    _check_prompt(body, asked)
     if body.raw:
         return _call(body, RawPrompt(content=body.prompt or ""), asked, rules)
     messages = [*ollama_context.unpack(body.context or ())]
     if body.system:
         messages.append(Instructions(text=body.system))
-    messages.append(UserMessage(text=body.prompt or ""))
+    messages.append(with_pictures(body.prompt or "", body.images or (), "images"))
     return _call(body, Conversation(messages=tuple(messages)), asked, rules)
 
 
-def _check_prompt(body: OllamaGenerateBody, model: str) -> None:
-    if body.images:
-        raise lacks(model, "vision", "images")
+def _check_prompt(body: OllamaGenerateBody, asked: Asked) -> None:
+    if body.images and (body.raw or not asked.vision):
+        raise lacks(asked.model, "vision", "images")
     if body.suffix:
-        raise lacks(model, "insert", "suffix")
+        raise lacks(asked.model, "insert", "suffix")
     if body.raw and (body.template or body.system or body.context):
         raise refused("raw mode does not support template, system, or context", "raw")
     if body.template:
@@ -106,7 +108,6 @@ def _call(
     rules: Rules,
 ) -> Call:
     unknown = unknown_fields(body, strict=rules.strict_params)
-    keep_alive_seconds(body.keep_alive)
     thinking = to_thinking(body.think, asked.effort_suffix or rules.effort_default)
     options = read_options(body.options, rules)
     request = GenerationRequest(
@@ -116,11 +117,13 @@ def _call(
         effort=thinking.effort,
         max_tokens=options.max_tokens,
         fit=True,
+        truncate=isinstance(prompt, Conversation) and _truncates(body, rules),
         reasoning_budget=thinking.budget if isinstance(prompt, Conversation) else 0,
         output=to_output(body.format),
         stop=options.stop,
         sampling=options.sampling,
         logprobs=to_logprobs(body),
+        keep_alive_s=keep_alive_seconds(body.keep_alive),
     )
     is_chat = isinstance(body, OllamaChatBody)
     style = OllamaStyle(
@@ -137,8 +140,13 @@ def _call(
         reply=OllamaReply(style),
         unknown=(*unknown, *options.unknown),
         media_type=MEDIA_TYPE,
-        ping=None,
+        ping=PING,
     )
+
+
+def _truncates(body: OllamaAnswerBody, rules: Rules) -> bool:
+    """Ollama does unless told otherwise, here as the operator likes."""
+    return rules.ollama_truncate if body.truncate is None else body.truncate
 
 
 def _context(prompt: Conversation | RawPrompt) -> Callable[[str], list[int]] | None:

@@ -7,12 +7,10 @@ from typing import Any
 from pydantic import Field
 
 from server.core.errors import ServerError
-from server.dialects.openai_chat_body import HUGE, Flag, Whole, Wire
+from server.dialects.openai_chat_body import HUGE, Array, Flag, Whole, Wire
 
 # Fields that change nothing in the text of an answer: taken and not used.
-IGNORED = frozenset(
-    {"height", "insecure", "name", "shift", "steps", "truncate", "verbose", "width"}
-)
+IGNORED = frozenset({"height", "insecure", "name", "shift", "steps", "verbose", "width"})
 
 
 class OllamaFunctionCall(Wire):
@@ -30,7 +28,7 @@ class OllamaMessage(Wire):
     content: str | None = None
     thinking: str | None = None
     images: list[Any] | None = None
-    tool_calls: list[OllamaToolCall] | None = None
+    tool_calls: Array[OllamaToolCall] | None = None
     tool_name: str | None = None
     name: str | None = None
     tool_call_id: str | None = None
@@ -51,7 +49,10 @@ class OllamaBody(Wire):
     """What every request has."""
 
     model: str | None = None
-    keep_alive: Any = None
+    keep_alive: Any = Field(
+        default=None,
+        description="how long a model that comes and goes stays: seconds, or 5m; -1: for ever",
+    )
     options: dict[str, Any] | None = None
 
 
@@ -59,6 +60,9 @@ class OllamaAnswerBody(OllamaBody):
     """What a chat and a generate request have in common."""
 
     stream: Flag | None = None
+    truncate: Flag | None = Field(
+        default=None, description="where false, a conversation that is too long is refused"
+    )
     format: Any = None
     think: Any = None
     logprobs: Flag | None = None
@@ -68,8 +72,8 @@ class OllamaAnswerBody(OllamaBody):
 class OllamaChatBody(OllamaAnswerBody):
     """A chat request; without messages it only asks for the model to be loaded."""
 
-    messages: list[OllamaMessage] | None = None
-    tools: list[OllamaTool] | None = None
+    messages: Array[OllamaMessage] | None = None
+    tools: Array[OllamaTool] | None = None
 
 
 class OllamaGenerateBody(OllamaAnswerBody):
@@ -79,7 +83,7 @@ class OllamaGenerateBody(OllamaAnswerBody):
     suffix: str | None = None
     system: str | None = None
     template: str | None = None
-    context: list[int] | None = None
+    context: Array[int] | None = None
     raw: Flag | None = None
     images: list[Any] | None = None
 

@@ -10,6 +10,7 @@ from server.core.embeddings import EmbeddingRequest, Embeddings
 from server.core.errors import ServerError
 from server.dialects.ollama_body import OllamaEmbedBody
 from server.dialects.ollama_errors import refused
+from server.dialects.ollama_fields import keep_alive_seconds
 from server.dialects.vectors import as_numbers
 
 NOTHING = Embeddings(vectors=(), tokens=())
@@ -24,6 +25,7 @@ def to_embedding_request(body: OllamaEmbedBody) -> EmbeddingRequest:
         inputs=_texts(given),
         dimensions=body.dimensions,
         truncate=body.truncate is not False,
+        keep_alive_s=keep_alive_seconds(body.keep_alive),
     )
 
 

@@ -4,11 +4,11 @@ Knows neither messages nor prompts.
 """
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from server.core.durations import read_duration
 from server.core.request import Effort, JsonOutput
 from server.dialects.ollama_body import OllamaAnswerBody
 from server.dialects.ollama_errors import refused
@@ -17,12 +17,6 @@ from server.dialects.openai_json import Body, read
 MOST_LOGPROBS = 20
 
 _EFFORTS: Mapping[str, Effort] = {"low": "low", "medium": "medium", "high": "high", "max": "high"}
-
-_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h)")
-_DURATION = re.compile(rf"[+-]?(?:{_DURATION_PART.pattern})+")
-_SECONDS = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
-_LONGEST_DURATION = 60
 
 
 def read_request(raw: bytes, model: type[Body]) -> Body:
@@ -85,20 +79,11 @@ def keep_alive_seconds(value: Any) -> float | None:
     if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
         return value
     if isinstance(value, str):
-        return _duration(value.strip())
+        try:
+            return read_duration(value.strip())
+        except ValueError as error:
+            raise refused(f"time: {error}", "keep_alive") from None
     raise refused("invalid keep_alive: it must be a number of seconds or a duration", "keep_alive")
-
-
-def _duration(text: str) -> float:
-    """Go's durations; a bare number, which Go refuses, counts seconds."""
-    if len(text) <= _LONGEST_DURATION:
-        if _SECONDS.fullmatch(text):
-            return float(text)
-        if _DURATION.fullmatch(text):
-            sign = -1 if text.startswith("-") else 1
-            parts = _DURATION_PART.findall(text)
-            return sign * sum(float(count) * _UNITS[unit] for count, unit in parts)
-    raise refused(f'time: invalid duration "{text[:40]}"', "keep_alive")
 
 
 def _compact(value: Any) -> str:

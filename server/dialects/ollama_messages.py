@@ -4,6 +4,7 @@ Ollama's calls often have no ids and its results no names: both are found by the
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from server.core.messages import (
     AssistantMessage,
@@ -19,13 +20,24 @@ from server.dialects.ollama_body import OllamaMessage, OllamaTool, OllamaToolCal
 from server.dialects.ollama_errors import lacks, refused
 from server.dialects.openai_chat_messages import check_function_name
 from server.dialects.openai_chat_tools import MAX_TOOLS
+from server.dialects.pictures import data_url, picture, user_message
 
+# The function whose result it is, where nobody says.
+UNNAMED_TOOL = "tool"
 ROLES = "system, developer, user, assistant, or tool"
 
 
-def to_messages(messages: Sequence[OllamaMessage], model: str) -> tuple[Message, ...]:
-    """Core messages in order. Errors: ServerError invalid."""
-    transcript = _Transcript(model)
+def to_messages(
+    messages: Sequence[OllamaMessage],
+    model: str,
+    tools: Sequence[Tool] = (),
+    *,
+    vision: bool = False,
+) -> tuple[Message, ...]:
+    """Core messages in order; `tools` are those that are offered now, pictures are for models with
+    `vision`. Errors: ServerError invalid.
+    """
+    transcript = _Transcript(model, tools, vision)
     return tuple(
         transcript.read(message, f"messages[{index}]") for index, message in enumerate(messages)
     )
@@ -56,23 +68,38 @@ def to_tools(parts: Sequence[OllamaTool] | None) -> tuple[Tool, ...]:
     return tuple(tools.values())
 
 
+def with_pictures(text: str, images: Sequence[Any], path: str) -> UserMessage:
+    """What a user says, after the pictures in base64 that come with it. Errors: ServerError
+    invalid.
+    """
+    pictures = []
+    for index, image in enumerate(images):
+        at = f"{path}[{index}]"
+        if not isinstance(image, str):
+            raise refused(f"invalid {at}: it must be a picture in base64", at)
+        pictures.append(picture(data_url(image), None, at, at))
+    return user_message([*pictures, text])
+
+
 class _Transcript:
     """The calls of earlier messages, by id, and those that no result has answered, in order."""
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, tools: Sequence[Tool], vision: bool) -> None:
         self._model = model
+        self._offered = [tool.name for tool in tools]
+        self._vision = vision
         self._names: dict[str, str] = {}
         self._open: list[str] = []
 
     def read(self, message: OllamaMessage, path: str) -> Message:
-        if message.images:
+        text, role = message.content or "", message.role.lower()
+        if message.images and not (self._vision and role == "user"):
             raise lacks(self._model, "vision", f"{path}.images")
-        text = message.content or ""
-        match message.role.lower():
+        match role:
             case "system" | "developer":
                 return Instructions(text=text)
             case "user":
-                return UserMessage(text=text)
+                return with_pictures(text, message.images or (), f"{path}.images")
             case "assistant":
                 return self._assistant(message, path)
             case "tool":
@@ -106,15 +133,22 @@ class _Transcript:
         return ToolCall(id=call_id, name=name, arguments=arguments)
 
     def _result(self, message: OllamaMessage, path: str) -> ToolResult:
+        text = message.content or ""
         call_id = self._answered(message)
         if call_id is None:
-            raise refused(
-                f"the tool result in {path} answers no call of an earlier assistant message", path
-            )
+            # LiteLLM leaves calls out, and Ollama does not mind.
+            return ToolResult(call_id="", name=self._guessed(message, path), text=text)
         if call_id in self._open:
             self._open.remove(call_id)
-        name = self._names[call_id]
-        return ToolResult(call_id=call_id, name=name, text=message.content or "")
+        return ToolResult(call_id=call_id, name=self._names[call_id], text=text)
+
+    def _guessed(self, message: OllamaMessage, path: str) -> str:
+        """The function that a result without a call is of."""
+        named = message.tool_name or message.name
+        if named:
+            check_function_name(named, f"{path}.tool_name")
+            return named
+        return self._offered[0] if len(self._offered) == 1 else UNNAMED_TOOL
 
     def _answered(self, message: OllamaMessage) -> str | None:
         """The call that a result answers: by its id, else the first open one of its name, else the

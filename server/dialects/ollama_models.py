@@ -20,8 +20,9 @@ OLLAMA_VERSION = "0.33.0"
 GREETING = "Ollama is running"
 LATEST = ":latest"
 CAPABILITIES = ("completion", "tools", "thinking")
+COMPLETION = ("completion",)
 EMBEDDING = ("embedding",)
-# A model here does not expire; JSON has no word for never.
+# JSON has no word for never.
 NEVER = datetime(2318, 1, 1, tzinfo=timezone.utc)
 
 _PREFIXES = ("registry.ollama.ai/", "library/")
@@ -33,8 +34,8 @@ _SCALES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OllamaModel:
-    """A model under one of its names. `created` is Unix time in seconds; `card` is None until the
-    model was loaded.
+    """A model under one of its names. `created` is Unix time in seconds; `card` is None until its
+    facts are known. `expires_at`: when it is unloaded if nobody asks; None: never.
     """
 
     name: str
@@ -42,6 +43,7 @@ class OllamaModel:
     created: int
     card: ModelCard | None
     capabilities: tuple[str, ...] = CAPABILITIES
+    expires_at: datetime | None = None
 
 
 def capabilities(card: ModelCard | None) -> tuple[str, ...]:
@@ -58,13 +60,13 @@ def candidates(name: str) -> tuple[str, ...]:
     return (name, name.removesuffix(LATEST)) if name.endswith(LATEST) else (name, name + LATEST)
 
 
-def listed_names(name: str, aliases: Sequence[str]) -> tuple[str, ...]:
-    """The names to list a model under, all with a tag: its own and those of its aliases that have
-    one of their own.
+def listed_names(name: str, aliases: Sequence[str], copies: Sequence[str] = ()) -> tuple[str, ...]:
+    """The names to list a model under, all with a tag: its own, those of its aliases that have one
+    of their own, and its copies.
     """
-    own = name if ":" in name else name + LATEST
     tagged = [alias for alias in aliases if ":" in alias and not alias.endswith(LATEST)]
-    return tuple(dict.fromkeys((own, *tagged)))
+    names = [each if ":" in each else each + LATEST for each in (name, *tagged, *copies)]
+    return tuple(dict.fromkeys(names))
 
 
 def version_body(version: str) -> bytes:
@@ -98,7 +100,7 @@ def ps_body(models: Sequence[OllamaModel]) -> bytes:
         _identity(model)
         | {
             "details": _details(model.card),
-            "expires_at": time_text(NEVER),
+            "expires_at": time_text(model.expires_at or NEVER),
             "size_vram": 0,
             "context_length": model.card.context_length,
         }
@@ -112,7 +114,7 @@ def show_body(model: OllamaModel, card: ModelCard) -> bytes:
     """One model. Its context length is the one that a request may use here, for clients take it
     for that.
     """
-    family = card.architecture
+    family = card.architecture or "unknown"
     info = {
         "general.architecture": family,
         "general.basename": model.served_name,
@@ -123,10 +125,11 @@ def show_body(model: OllamaModel, card: ModelCard) -> bytes:
     }
     if card.embedding_length:
         info[f"{family}.embedding_length"] = card.embedding_length
+    length = card.context_length
     return msgspec.json.encode(
         {
             "modelfile": f"FROM {model.name}\n",
-            "parameters": f"num_ctx {card.context_length}",
+            "parameters": f"num_ctx {length}" if length else "",
             "template": "",
             "details": _details(card),
             "model_info": info,
@@ -148,7 +151,7 @@ def _identity(model: OllamaModel) -> dict[str, Any]:
 def _digest(model: OllamaModel) -> str:
     """The same for all names of a model. Not of its file: reading that takes minutes."""
     card = model.card
-    facts = (model.served_name, card.parameters, card.size_bytes) if card else (model.served_name,)
+    facts = (model.served_name, card.parameters) if card else (model.served_name,)
     return hashlib.sha256(repr(facts).encode()).hexdigest()
 
 
@@ -160,7 +163,7 @@ def _details(card: ModelCard | None) -> dict[str, Any]:
         "format": "gguf",
         "family": family,
         "families": [family] if family else [],
-        "parameter_size": _count(card.parameters) if card else "",
+        "parameter_size": _count(card.parameters) if card and card.parameters else "",
         "quantization_level": found[1] if found else "unknown",
     }
 

@@ -28,6 +28,8 @@ from server.dialects.ollama_errors import error_line
 from server.dialects.openai_logprobs import token_objects
 
 MEDIA_TYPE = "application/x-ndjson"
+# What a line of JSON may begin with; an empty line would be an error to Ollama's own clients.
+PING = b" "
 NANOSECONDS = 1_000_000_000
 
 Endpoint: TypeAlias = Literal["chat", "generate"]

@@ -30,7 +30,7 @@ from server.dialects.openai_json import read
 class Asked:
     """What is known of a call besides its body: its id, the model's name as the client wrote it,
     the efforts asked for by header and by the name's suffix, and whose prompts it may share.
-    `created` is Unix time in seconds.
+    `created` is Unix time in seconds; `vision`: the model reads pictures.
     """
 
     id: str
@@ -40,6 +40,7 @@ class Asked:
     effort_header: str | None = None
     effort_suffix: Effort | None = None
     owner: str = ""
+    vision: bool = False
 
 
 def read_body(raw: bytes) -> ChatBody:
@@ -83,7 +84,7 @@ def _request(body: ChatBody, asked: Asked, rules: Rules, thinking: Thinking) -> 
         id=asked.id,
         owner=asked.owner,
         prompt=Conversation(
-            messages=to_messages(body.messages),
+            messages=to_messages(body.messages, vision=asked.vision),
             tools=tools,
             tool_choice=choice,
             callable_tools=names,

@@ -4,9 +4,11 @@ ignored.
 Checks types and ranges; what the fields mean is not known here.
 """
 
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeAlias, TypeVar, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema
 
 from server.dialects.openai_errors import unsupported
 from server.dialects.openai_fields import OtherFields
@@ -47,6 +49,20 @@ def _integral(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+@dataclass(frozen=True)
+class _FailFast:
+    """One slip is enough to refuse a body: to tell of every one would cost more than to answer it.
+    (pydantic's own mark cannot stand in a union.)
+    """
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return cast(CoreSchema, {**handler(source), "fail_fast": True})
+
+
+Item = TypeVar("Item")
+Array: TypeAlias = Annotated[list[Item], _FailFast()]
 Flag = Annotated[bool, Field(strict=True)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Whole = Annotated[int, Field(strict=True), BeforeValidator(_integral)]
@@ -58,13 +74,19 @@ class Wire(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
 
+class PictureAddress(Wire):
+    url: str | None = None
+    detail: str | None = None
+
+
 class ContentPart(Wire):
-    type: str = Field(description="`text` or `refusal`: the model reads text only")
+    type: str = Field(description="`text` or `refusal`; `image_url` for a model that sees")
     text: str | None = None
     refusal: str | None = None
+    image_url: PictureAddress | str | None = None
 
 
-Content = str | list[ContentPart] | None
+Content = str | Array[ContentPart] | None
 
 
 class CalledFunction(Wire):
@@ -81,12 +103,12 @@ class ToolCallPart(Wire):
 class ChatMessage(Wire):
     role: str
     content: Content = None
-    name: str | None = None
+    name: str | None = Field(default=None, description="of a `function` message; else ignored")
     refusal: str | None = None
     reasoning: str | None = None
     reasoning_content: str | None = None
     thinking: str | None = None
-    tool_calls: list[ToolCallPart] | None = None
+    tool_calls: Array[ToolCallPart] | None = None
     tool_call_id: str | None = None
     function_call: CalledFunction | None = None
 
@@ -146,7 +168,7 @@ class AnswerBody(Wire):
         description="visible tokens; -1 is the same as nothing: `MAX_OUTPUT_TOKENS`",
     )
     min_tokens: Whole | None = Field(default=None, ge=0, le=HUGE)
-    stop: str | list[str] | None = Field(default=None, description="at most 16 of them")
+    stop: str | Array[str] | None = Field(default=None, description="at most 16 of them")
     seed: Whole | None = Field(default=None, ge=-(2**63), lt=2**63)
 
     temperature: Number | None = Field(default=None, ge=0, le=2)
@@ -184,15 +206,15 @@ class AnswerBody(Wire):
 class ChatBody(AnswerBody):
     """A chat completion request. `messages` alone is required."""
 
-    messages: list[ChatMessage]
+    messages: Array[ChatMessage]
 
     logprobs: Flag | None = None
     top_logprobs: Whole | None = Field(default=None, ge=0, le=20)
-    modalities: list[str] | None = Field(default=None, description="`text` alone")
+    modalities: Array[str] | None = Field(default=None, description="`text` alone")
 
-    tools: list[ToolPart] | None = None
+    tools: Array[ToolPart] | None = None
     tool_choice: str | dict[str, Any] | None = None
-    functions: list[FunctionPart] | None = None
+    functions: Array[FunctionPart] | None = None
     function_call: str | dict[str, Any] | None = None
 
     reasoning_effort: str | None = None

@@ -11,6 +11,7 @@ import msgspec
 
 from server.core.messages import (
     AssistantMessage,
+    Image,
     Instructions,
     Message,
     ToolCall,
@@ -19,6 +20,7 @@ from server.core.messages import (
 )
 from server.dialects.openai_chat_body import CalledFunction, ChatMessage, Content, ContentPart
 from server.dialects.openai_errors import invalid_value, missing, unsupported_content
+from server.dialects.pictures import picture, user_message
 
 # What the model's format can carry as a function's name.
 FUNCTION_NAME = re.compile(r"[a-zA-Z0-9_.-]{1,64}", re.ASCII)
@@ -29,11 +31,13 @@ MEDIA = frozenset(
 )
 
 
-def to_messages(messages: Sequence[ChatMessage]) -> tuple[Message, ...]:
-    """Core messages in order. Errors: ServerError invalid, `param` naming the message."""
+def to_messages(messages: Sequence[ChatMessage], *, vision: bool = False) -> tuple[Message, ...]:
+    """Core messages in order; pictures are for models with `vision`. Errors: ServerError invalid,
+    `param` naming the message.
+    """
     if not messages:
         raise invalid_value("messages", "send at least one message")
-    transcript = _Transcript()
+    transcript = _Transcript(vision)
     return tuple(
         transcript.read(message, f"messages[{index}]") for index, message in enumerate(messages)
     )
@@ -49,15 +53,16 @@ def check_function_name(name: str, param: str) -> None:
 class _Transcript:
     """What earlier messages said that later ones refer to: which call has which function."""
 
-    def __init__(self) -> None:
+    def __init__(self, vision: bool) -> None:
         self._names: dict[str, str] = {}
+        self._vision = vision
 
     def read(self, message: ChatMessage, path: str) -> Message:
         match message.role.lower():
             case "system" | "developer":
                 return Instructions(text=_required_text(message.content, path))
             case "user":
-                return UserMessage(text=_required_text(message.content, path))
+                return self._user(message.content, path)
             case "assistant":
                 return self._assistant(message, path)
             case "tool":
@@ -68,6 +73,17 @@ class _Transcript:
             f"{path}.role",
             "it must be one of 'developer', 'system', 'user', 'assistant', 'tool' and 'function'",
         )
+
+    def _user(self, content: Content, path: str) -> UserMessage:
+        if not self._vision or not isinstance(content, list):
+            return UserMessage(text=_required_text(content, path))
+        parts = [
+            _picture(part, f"{path}.content[{index}]")
+            if part.type == "image_url"
+            else _part_text(part, f"{path}.content[{index}]")
+            for index, part in enumerate(content)
+        ]
+        return user_message(parts)
 
     def _assistant(self, message: ChatMessage, path: str) -> AssistantMessage:
         text = _text(message.content, path)
@@ -143,6 +159,15 @@ def _text(content: Content, path: str) -> str | None:
     return "\n".join(
         _part_text(part, f"{path}.content[{index}]") for index, part in enumerate(content)
     )
+
+
+def _picture(part: ContentPart, path: str) -> Image:
+    given, at = part.image_url, f"{path}.image_url"
+    if isinstance(given, str):
+        return picture(given, None, path, at)
+    if given is None or given.url is None:
+        raise missing(f"{at}.url")
+    return picture(given.url, given.detail, path, f"{at}.url")
 
 
 def _part_text(part: ContentPart, path: str) -> str:

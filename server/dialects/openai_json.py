@@ -14,9 +14,15 @@ from server.dialects.openai_errors import invalid_value, missing
 
 Body = TypeVar("Body", bound=BaseModel)
 
+# Elements of lists and fields of objects, in all. What no model could read would take seconds to
+# look at, in which nobody else is answered; most are the token ids of many texts to embed.
+MOST_VALUES = 300_000
+
 
 def read(raw: bytes, model: type[Body]) -> Body:
     """`raw` as a `model`. Errors: ServerError invalid for whatever does not fit."""
+    if raw.count(b"[") + raw.count(b"{") > MOST_VALUES:
+        raise _too_many()
     try:
         value = from_json(raw, allow_inf_nan=False)
     except ValueError as error:
@@ -25,6 +31,7 @@ def read(raw: bytes, model: type[Body]) -> Body:
         ) from None
     if not isinstance(value, dict):
         raise ServerError("invalid", "The request body must be a JSON object.", code="json_invalid")
+    _check_count(value)
     if b"\\u0000" in raw:
         _refuse_nul(value)
     try:
@@ -39,6 +46,26 @@ def path_text(path: Sequence[str | int]) -> str:
     for step in path:
         text += f"[{step}]" if isinstance(step, int) else f".{step}"
     return text.removeprefix(".")
+
+
+def _check_count(value: Any) -> None:
+    """Errors: ServerError invalid for too many values."""
+    count, rest = 0, [value]
+    while rest:
+        container = rest.pop()
+        count += len(container)
+        if count > MOST_VALUES:
+            raise _too_many()
+        values = container.values() if isinstance(container, dict) else container
+        rest += [each for each in values if isinstance(each, dict | list)]
+
+
+def _too_many() -> ServerError:
+    return ServerError(
+        "invalid",
+        f"The request body is made of too many pieces; at most {MOST_VALUES} elements of lists and"
+        " fields of objects are read. Send less at once.",
+    )
 
 
 def _refusal(details: list[ErrorDetails], value: Any) -> ServerError:

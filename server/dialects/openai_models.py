@@ -15,9 +15,19 @@ DEMONSTRATION_NOTE = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Metadata:
+    """What the operator says of a model."""
+
+    description: str | None = None
+    huggingface_repo: str | None = None
+    dtype: str | None = None
+    default_device: str = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListedModel:
-    """A model under the name it is listed by. `card` is None until the model was loaded;
-    `capabilities` are what it may be asked for.
+    """A model under the name it is listed by. `card` is None until the model's facts are known;
+    `capabilities` are what it may be asked for; `owner` runs it.
     """
 
     id: str
@@ -25,10 +35,18 @@ class ListedModel:
     created: int
     card: ModelCard | None
     capabilities: tuple[str, ...] = ("chat",)
+    owner: str = "gpt-api"
+    metadata: Metadata = Metadata()
+
+    @property
+    def description(self) -> str | None:
+        """The operator's words, or those of the model's file."""
+        return self.metadata.description or (self.card.description if self.card else None)
 
 
 def model_body(model: ListedModel) -> bytes:
-    return msgspec.json.encode(_model_object(model))
+    """One model, with everything that is known of it."""
+    return msgspec.json.encode(_model_object(model) | {"metadata": _metadata(model)})
 
 
 def models_body(models: Sequence[ListedModel], more: Mapping[str, Any] | None = None) -> bytes:
@@ -42,18 +60,30 @@ def _model_object(model: ListedModel) -> dict[str, Any]:
         "id": model.id,
         "object": "model",
         "created": model.created,
-        "owned_by": "gpt-api",
+        "owned_by": model.owner,
         "root": model.served_name,
         "capabilities": model.capabilities,
     }
     if model.card is not None:
-        listed["context_length"] = model.card.context_length
+        if model.card.context_length:
+            listed["context_length"] = model.card.context_length
         listed["meta"] = _meta(model.card)
     return listed
 
 
+def _metadata(model: ListedModel) -> dict[str, Any]:
+    return {
+        "description": model.description,
+        "huggingface_repo": model.metadata.huggingface_repo,
+        "max_context_tokens": (model.card.context_length or None) if model.card else None,
+        "dtype": model.metadata.dtype,
+        "default_device": model.metadata.default_device,
+    }
+
+
 def _meta(card: ModelCard) -> dict[str, Any]:
-    meta: dict[str, Any] = {
+    """What is known of it."""
+    facts: dict[str, Any] = {
         "architecture": card.architecture,
         "description": card.description,
         "context_length": card.context_length,
@@ -64,6 +94,7 @@ def _meta(card: ModelCard) -> dict[str, Any]:
         "slots": card.slots,
         "demonstration": card.demonstration,
     }
+    meta = {name: value for name, value in facts.items() if value or value is False}
     if card.embedding_length:
         meta["embedding_length"] = card.embedding_length
     meta |= card.extra

@@ -53,9 +53,10 @@ def to_call(body: ResponsesBody, asked: Asked, rules: Rules, memory: Memory) -> 
     request = GenerationRequest(
         id=asked.id,
         owner=asked.owner,
-        prompt=_conversation(body, memory),
+        prompt=_conversation(body, memory, vision=asked.vision),
         effort=effort,
         max_tokens=_max_tokens(body, rules),
+        truncate=body.truncation == "auto",
         reasoning_budget=budget,
         output=_output(body.text.format if body.text else None),
         sampling=_sampling(body),
@@ -78,11 +79,11 @@ def to_call(body: ResponsesBody, asked: Asked, rules: Rules, memory: Memory) -> 
     )
 
 
-def _conversation(body: ResponsesBody, memory: Memory) -> Conversation:
+def _conversation(body: ResponsesBody, memory: Memory, *, vision: bool) -> Conversation:
     """Instructions are those of this request alone: earlier ones are not kept."""
     if body.input is None and not memory.history:
         raise missing("input")
-    messages = to_messages(memory.history, memory.items)
+    messages = to_messages(memory.history, memory.items, vision=vision)
     if not messages:
         raise invalid_value("input", "send at least one item that says something")
     instructions = (Instructions(text=body.instructions),) if body.instructions else ()
@@ -186,6 +187,6 @@ def _echo(body: ResponsesBody, asked: Asked, effort: Effort, *, stored: bool) ->
         "tools": [{"strict": False} | tool for tool in given.get("tools") or ()],
         "top_logprobs": body.top_logprobs or 0,
         "top_p": body.top_p,
-        "truncation": "disabled",
+        "truncation": body.truncation or "disabled",
         "user": body.user,
     }

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from server.dialects.openai_chat_body import HUGE, Flag, Number, Whole, Wire
+from server.dialects.openai_chat_body import HUGE, Array, Flag, Number, Whole, Wire
 from server.dialects.openai_errors import invalid_value, unknown_parameter, unsupported
 
 # Fields that change nothing in the text of an answer: taken and not used.
@@ -31,7 +31,7 @@ IGNORED = frozenset(
 
 # Fields that would change an answer's meaning and that this server does not do.
 REFUSED: Mapping[str, str] = {
-    "context_management": "this server does not compact conversations; send a shorter 'input'",
+    "context_management": "this server does not compact conversations; send 'truncation': 'auto'",
     "conversation": "this server keeps no conversations; send 'previous_response_id' or the whole"
     " conversation as 'input'",
     "prompt": "this server keeps no prompt templates; send 'instructions' and 'input'",
@@ -72,9 +72,11 @@ class ItemPart(Wire):
     type: str
     text: str | None = None
     refusal: str | None = None
+    image_url: str | None = None
+    detail: str | None = None
 
 
-ItemContent = str | list[ItemPart] | None
+ItemContent = str | Array[ItemPart] | None
 
 
 class InputItem(Wire):
@@ -127,24 +129,29 @@ class ResponsesBody(Wire):
     """A Responses request: `input`, or a `previous_response_id` to go on from, is required."""
 
     model: str | None = None
-    input: str | list[InputItem] | None = None
+    input: str | Array[InputItem] | None = None
     instructions: str | None = None
     previous_response_id: str | None = None
     store: Flag | None = None
     stream: Flag | None = None
     background: Flag | None = Field(default=None, description="false alone")
-    include: list[str] | None = None
+    include: Array[str] | None = None
     metadata: dict[MetadataKey, MetadataValue] | None = None
-    user: str | None = None
+    user: str | None = Field(default=None, description="ignored")
 
     max_output_tokens: Whole | None = Field(default=None, ge=-1, le=HUGE)
-    truncation: str | None = Field(default=None, description="`disabled` alone")
+    truncation: str | None = Field(
+        default=None,
+        description="`disabled`, or `auto`: the oldest items are left out as far as needed",
+    )
     text: TextOptions | None = None
     reasoning: ResponseReasoning | None = None
 
-    tools: list[ResponseTool] | None = None
+    tools: Array[ResponseTool] | None = None
     tool_choice: str | dict[str, Any] | None = None
-    parallel_tool_calls: Flag | None = None
+    parallel_tool_calls: Flag | None = Field(
+        default=None, description="ignored: one call comes at a time"
+    )
 
     temperature: Number | None = Field(default=None, ge=0, le=2)
     top_p: Number | None = Field(default=None, ge=0, le=1)
@@ -173,12 +180,8 @@ def check_fields(body: ResponsesBody, *, strict: bool) -> tuple[str, ...]:
 def _check_values(body: ResponsesBody) -> None:
     if body.background:
         raise unsupported("background", "this server answers while the client waits; send 'stream'")
-    if body.truncation == "auto":
-        raise unsupported(
-            "truncation", "this server leaves nothing out of a conversation; send a shorter 'input'"
-        )
-    if body.truncation not in (None, "disabled"):
-        raise invalid_value("truncation", "it must be 'disabled'")
+    if body.truncation not in (None, "auto", "disabled"):
+        raise invalid_value("truncation", "it must be 'auto' or 'disabled'")
     if body.reasoning and body.reasoning.context == "all_turns":
         raise unsupported(
             "reasoning.context", "the model sees its reasoning until it has answered, not longer"

@@ -10,6 +10,7 @@ import msgspec
 
 from server.core.messages import (
     AssistantMessage,
+    Image,
     Instructions,
     Message,
     ToolCall,
@@ -24,6 +25,7 @@ from server.dialects.openai_errors import (
     unsupported_content,
 )
 from server.dialects.openai_responses_body import InputItem, ItemContent, ItemPart
+from server.dialects.pictures import picture, user_message
 
 # Messages of the model that are said before a call, and those that are its answer.
 COMMENTARY = "commentary"
@@ -36,11 +38,13 @@ SEAL = "reasoning_text:"
 _TEXTS = frozenset({"input_text", "output_text", "text", "reasoning_text"})
 
 
-def to_messages(history: Sequence[InputItem], items: Sequence[InputItem]) -> tuple[Message, ...]:
-    """Core messages in order, those of `history` first. Errors: ServerError invalid, `param` naming
-    the item.
+def to_messages(
+    history: Sequence[InputItem], items: Sequence[InputItem], *, vision: bool = False
+) -> tuple[Message, ...]:
+    """Core messages in order, those of `history` first; pictures are for models with `vision`.
+    Errors: ServerError invalid, `param` naming the item.
     """
-    transcript = _Transcript()
+    transcript = _Transcript(vision)
     messages: list[Message] = []
     for path, item in _placed(history, items):
         messages += transcript.read(item, path)
@@ -82,9 +86,10 @@ class _Turn:
 class _Transcript:
     """Puts the model's items together to messages, and remembers which call has which function."""
 
-    def __init__(self) -> None:
+    def __init__(self, vision: bool) -> None:
         self._names: dict[str, str] = {}
         self._turn = _Turn()
+        self._vision = vision
 
     def read(self, item: InputItem, path: str) -> list[Message]:
         """The messages that this item completes, and its own where it is one."""
@@ -110,8 +115,11 @@ class _Transcript:
         return [] if message is None else [message]
 
     def _message(self, item: InputItem, path: str) -> list[Message]:
+        role = (item.role or "").lower()
+        if role == "user" and self._vision and isinstance(item.content, list):
+            return [*self.flush(), user_message(_parts(item.content, f"{path}.content"))]
         text = _required_text(item.content, f"{path}.content")
-        match (item.role or "").lower():
+        match role:
             case "system" | "developer":
                 return [*self.flush(), Instructions(text=text)]
             case "user":
@@ -176,6 +184,22 @@ def _text(content: ItemContent, path: str) -> str | None:
     if content is None or isinstance(content, str):
         return content
     return "\n".join(_part_text(part, f"{path}[{index}]") for index, part in enumerate(content))
+
+
+def _parts(content: Sequence[ItemPart], path: str) -> list[str | Image]:
+    return [
+        _picture(part, f"{path}[{index}]")
+        if part.type == "input_image"
+        else _part_text(part, f"{path}[{index}]")
+        for index, part in enumerate(content)
+    ]
+
+
+def _picture(part: ItemPart, path: str) -> Image:
+    """By its address: files are not kept here."""
+    if part.image_url is None:
+        raise missing(f"{path}.image_url")
+    return picture(part.image_url, part.detail, path, f"{path}.image_url")
 
 
 def _part_text(part: ItemPart, path: str) -> str:

@@ -30,6 +30,7 @@ ENDPOINTS: Mapping[str, str] = {
 _WORDS: Mapping[EngineState, str] = {
     "ready": "ok",
     "stopped": "loading",
+    "unloaded": "loading",
     "loading": "loading",
     "restarting": "loading",
     "failed": "error",
@@ -86,11 +87,11 @@ def health_object(overview: Overview) -> dict[str, Any]:
 
 def _described(model: ListedModel) -> dict[str, str]:
     """`litellm_name` is what LiteLLM is to be told; its base URL is this server's with /v1."""
-    card = model.card
-    description = card.description if card else "not loaded yet"
+    demonstrates = model.card is not None and model.card.demonstration
+    description = model.description or "not loaded yet"
     return {
         "name": model.id,
-        "description": DEMONSTRATION_NOTE if card and card.demonstration else description,
-        "provider": "gpt-api",
+        "description": DEMONSTRATION_NOTE if demonstrates else description,
+        "provider": model.owner,
         "litellm_name": f"openai/{model.id}",
     }

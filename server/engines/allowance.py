@@ -62,6 +62,15 @@ def allowance(
     return settled(visible, reasoning, room)
 
 
+def longest_prompt(context: int, request: GenerationRequest, limits: GenerationLimits) -> int:
+    """Tokens that a prompt may have that can be shortened: it leaves room for the answer that it
+    gets, or for a fair one.
+    """
+    wanted = min(request.max_tokens or limits.max_tokens, context // 4)
+    longest = context - max(_asked(request), wanted)
+    return longest if limits.max_input_tokens is None else min(longest, limits.max_input_tokens)
+
+
 def settled(visible: int, reasoning: int, room: int) -> Allowance:
     """An allowance of these counts that fits the room."""
     if reasoning < LEAST_REASONING:
@@ -73,27 +82,33 @@ def settled(visible: int, reasoning: int, room: int) -> Allowance:
 def _check_fit(
     prompt: int, context: int, request: GenerationRequest, limits: GenerationLimits
 ) -> None:
-    asked = 1 if request.fit else request.max_tokens or 1
+    asked = _asked(request)
     if limits.max_input_tokens is not None and prompt > limits.max_input_tokens:
         raise _too_long(
-            f"The prompt has {prompt} tokens, this server takes at most "
-            f"{limits.max_input_tokens} (MAX_INPUT_TOKENS); shorten {_what(request)}.",
+            f"it has {prompt} tokens, and this server takes at most {limits.max_input_tokens}"
+            f" (MAX_INPUT_TOKENS); shorten {_what(request)}",
             request,
         )
     if context - prompt < asked:
         wanted = f" and the answer may take {asked} more" if asked > 1 else ""
         raise _too_long(
-            f"The prompt has {prompt} tokens{wanted}, the context holds {context} together; "
-            f"shorten {_what(request)} or lower max_tokens.",
+            f"it has {prompt} tokens{wanted}, and this model's maximum context length is {context};"
+            f" shorten {_what(request)} or lower max_tokens",
             request,
         )
+
+
+def _asked(request: GenerationRequest) -> int:
+    """Tokens for which there has to be room."""
+    return 1 if request.fit else request.max_tokens or 1
 
 
 def _what(request: GenerationRequest) -> str:
     return "the messages" if isinstance(request.prompt, Conversation) else "the prompt"
 
 
-def _too_long(message: str, request: GenerationRequest) -> ServerError:
+def _too_long(reason: str, request: GenerationRequest) -> ServerError:
+    """In words by which clients (LangChain, LiteLLM, Anthropic's) know what is the matter."""
     prompt = request.prompt
     param = "messages" if isinstance(prompt, Conversation) else prompt.path
-    return ServerError("context_too_long", message, param=param)
+    return ServerError("context_too_long", f"The prompt is too long: {reason}.", param=param)

@@ -17,6 +17,7 @@ def card_of(loaded: Loaded | EmbedderLoaded) -> ModelCard:
         size_bytes=loaded.size_bytes,
         slots=1,
         vocabulary_size=0,
+        unclaimed_bytes=loaded.unclaimed_bytes,
     )
     if isinstance(loaded, Loaded):
         return replace(card, slots=loaded.slots, vocabulary_size=len(loaded.tokens))

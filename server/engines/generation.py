@@ -33,6 +33,7 @@ async def generate(
         session.vocabulary,
         submissions.prompt_tokens,
         submissions.allowance.visible,
+        submissions.left_out,
     )
     deadline = _Deadline(limits.timeout_s)
     command: Submit | None = submissions.first(session.next_id())

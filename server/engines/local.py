@@ -17,6 +17,7 @@ from server.engines.backend import SupervisedBackend
 from server.engines.card import card_of
 from server.engines.generation import generate, tokenize
 from server.engines.link import WorkerLink
+from server.engines.pictures import refuse_pictures
 from server.engines.session import Session
 from server.engines.supervision import Obtain, SupervisionOptions
 from server.formats.choice import Speech
@@ -75,12 +76,14 @@ class LocalEngine(SupervisedBackend[Session]):
         )
 
     async def tokenize(self, request: GenerationRequest) -> tuple[int, ...]:
+        refuse_pictures(request, sees=False)
         return await tokenize(await self._supervision.ready(), request, self._threads)
 
     async def detokenize(self, tokens: Sequence[int]) -> tuple[bytes, ...]:
         return spelt(tokens, (await self._supervision.ready()).vocabulary)
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
+        refuse_pictures(request, sees=False)
         session = await self._supervision.ready()
         async with aclosing(
             generate(session, request, self._options.limits, self._threads)
@@ -111,12 +114,12 @@ class LocalEngine(SupervisedBackend[Session]):
                 " worse than they could be",
                 name,
             )
-        if loaded.architecture == GPT_OSS and not self._options.demonstration:
+        if loaded.architecture == GPT_OSS and "chat" in speech.abilities:
             self._check_vocabulary(speech)
         return speech
 
     def _check_vocabulary(self, speech: Speech) -> None:
-        if not speech.vocabulary.is_o200k:
+        if not self._options.demonstration and not speech.vocabulary.is_o200k:
             log.warning(
                 "model %s: its vocabulary is not gpt-oss's own (o200k); if this file is meant to be"
                 " gpt-oss-20b, download it again",

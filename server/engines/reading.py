@@ -54,7 +54,8 @@ class _Spent:
 
 
 class Reading:
-    """Reads one answer of at most `max_visible` visible tokens, out of one submission or several.
+    """Reads one answer of at most `max_visible` visible tokens, out of one submission or several,
+    to a conversation of which `left_out` messages were left out.
 
     `ended`: the worker has said its last word on the submission. Then either the answer is `done`,
     or the model has to go on after `said`; `begin` before it does.
@@ -67,6 +68,7 @@ class Reading:
         vocabulary: Vocabulary,
         prompt_tokens: int,
         max_visible: int,
+        left_out: int = 0,
     ) -> None:
         self._reader = reader
         self._vocabulary = vocabulary
@@ -75,6 +77,7 @@ class Reading:
         self._has_grammar = isinstance(request.output, GrammarOutput)
         self._prompt_tokens = prompt_tokens
         self._max_visible = max_visible
+        self._left_out = left_out
         self._full = False
         self._started = False
         self._spoken = False
@@ -201,7 +204,11 @@ class Reading:
 
     def _warning(self, reason: FinishReason) -> str | None:
         """What was mended, what was not done, and why the answer is empty if it is."""
-        sentences = [self._reader.warning, UNSTOPPED if self._unstopped else None]
+        sentences = [
+            _shortening(self._left_out),
+            self._reader.warning,
+            UNSTOPPED if self._unstopped else None,
+        ]
         if not self._spoken:
             sentences.append(self._emptiness(reason))
         return " ".join(sentence for sentence in sentences if sentence) or None
@@ -255,6 +262,13 @@ class Reading:
         spell = self._vocabulary.bytes_of
         top = tuple((spell(other), logprob) for other, logprob in token.top)
         return TokenLogprob(token=spell(token.token), logprob=token.logprob, top=top)
+
+
+def _shortening(left_out: int) -> str | None:
+    if not left_out:
+        return None
+    oldest = "oldest message was" if left_out == 1 else f"{left_out} oldest messages were"
+    return f"The conversation is longer than the context: its {oldest} left out."
 
 
 def _log(finished: Finished) -> None:

@@ -9,7 +9,14 @@ from hashlib import sha256
 from server.core.errors import ServerError
 from server.core.ports import ModelCard
 from server.core.request import GenerationRequest, Sampling
-from server.engines.allowance import Allowance, GenerationLimits, allowance, settled
+from server.engines.allowance import (
+    Allowance,
+    GenerationLimits,
+    allowance,
+    longest_prompt,
+    settled,
+)
+from server.engines.truncation import fitted
 from server.formats.base import Format, Rails
 from server.formats.base import Grammar as PlainGrammar
 from server.formats.base import Rule as PlainRule
@@ -21,7 +28,8 @@ MARK_BYTES = 16
 
 class Submissions:
     """What is submitted for one request: first its prompt, and again what came of it where the
-    model has to go on. Making it renders the prompt: do so off the event loop.
+    model has to go on. Making it renders the prompt: do so off the event loop. `left_out`: how many
+    messages it is without.
 
     Errors: ServerError invalid, context_too_long.
     """
@@ -33,8 +41,11 @@ class Submissions:
         request: GenerationRequest,
         limits: GenerationLimits,
     ) -> None:
-        prompt = text_format.prompt(request)
+        limit = longest_prompt(card.context_length, request, limits)
+        fit = fitted(request, text_format.prompt, limit)
+        request, prompt = fit.request, fit.prompt
         tokens = len(prompt.tokens)
+        self.left_out = fit.left_out
         self.prompt_tokens = tokens
         self.allowance: Allowance = allowance(tokens, card.context_length, request, limits)
         self._rails: Rails = text_format.rails(request, self.allowance.reasoning)

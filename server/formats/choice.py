@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from server.core.errors import ServerError
@@ -12,12 +12,13 @@ from server.formats.base import Format, Ids, Prompt, Rails, Reader
 from server.formats.harmony import gpt_oss_format
 from server.formats.model_text import USER_DEFINED, ModelText
 from server.formats.raw import EitherFormat, RawFormat
-from server.formats.tags import tags_of
+from server.formats.tags import Tags, tags_of
 from server.formats.template import TemplateFormat
 from server.formats.tokenisers import Vocabularies, vocabularies_of
 from server.formats.vocabulary import Vocabulary
 
 HARMONY = "gpt-oss"
+ALL: tuple[Ability, ...] = ("chat", "tools", "thinking")
 # Tokens that are markup however the model file calls them.
 _MARKUP = re.compile(r"<\|[^|]*\|>|<｜[^｜]*｜>|\[/?[A-Z_]+\]")
 
@@ -41,22 +42,36 @@ def speech_of(text: ModelText, today: Callable[[], date]) -> Speech:
     if _speaks_harmony(text):
         vocabulary = Vocabulary.from_tokens(text.tokens, text.control_ids)
         harmony = gpt_oss_format(vocabulary, today)
-        return Speech(
-            vocabulary=vocabulary, format=harmony, abilities=("chat", "tools", "thinking")
-        )
+        return Speech(vocabulary=vocabulary, format=harmony, abilities=ALL)
     vocabularies = vocabularies_of(text, _markup(text))
-    raw = RawFormat(vocabularies.raw, _stops(text), _beginning(text), begins=text.begins)
     try:
-        chat, abilities = _chat(text, vocabularies, today)
-        note = ""
+        chat = _chat(text, vocabularies, today)
     except ValueError as error:
-        chat, abilities, note = NoChat(), (), str(error)
+        return replace(completing(text, vocabularies), note=str(error))
     return Speech(
         vocabulary=vocabularies.chat,
-        format=EitherFormat(chat=chat, raw=raw),
-        abilities=abilities,
-        note=note,
+        format=EitherFormat(chat=chat, raw=_raw(text, vocabularies)),
+        abilities=_abilities(chat.tags),
     )
+
+
+def completing(text: ModelText, vocabularies: Vocabularies | None = None) -> Speech:
+    """The way of a model that writes texts on, whatever its file says of chats. Errors: as
+    `speech_of`.
+    """
+    found = vocabularies or vocabularies_of(text)
+    return Speech(
+        vocabulary=found.raw,
+        format=EitherFormat(chat=NoChat(), raw=_raw(text, found)),
+        abilities=(),
+    )
+
+
+def abilities_of(architecture: str, template: str) -> tuple[Ability, ...]:
+    """What a model can be asked for, as far as its file tells before it is loaded."""
+    if architecture == HARMONY:
+        return ALL
+    return _abilities(tags_of(template)) if template else ()
 
 
 class NoChat:
@@ -77,6 +92,7 @@ class NoChat:
             "This model's file brings no chat template that can be used: it writes texts on but"
             " cannot chat; use /v1/completions.",
             param="model",
+            code="chat_not_supported",
         )
 
 
@@ -86,18 +102,23 @@ def _speaks_harmony(text: ModelText) -> bool:
     )
 
 
-def _chat(
-    text: ModelText, vocabularies: Vocabularies, today: Callable[[], date]
-) -> tuple[Format, tuple[Ability, ...]]:
+def _chat(text: ModelText, vocabularies: Vocabularies, today: Callable[[], date]) -> TemplateFormat:
     if not text.templates:
         raise ValueError("The model file brings no chat template.")
-    chat = TemplateFormat(vocabularies.chat, text, _stops(text), today)
+    return TemplateFormat(vocabularies.chat, text, _stops(text), today)
+
+
+def _raw(text: ModelText, vocabularies: Vocabularies) -> RawFormat:
+    return RawFormat(vocabularies.raw, _stops(text), _beginning(text), begins=text.begins)
+
+
+def _abilities(tags: Tags) -> tuple[Ability, ...]:
     abilities: list[Ability] = ["chat"]
-    if chat.tags.calls is not None:
+    if tags.calls is not None:
         abilities.append("tools")
-    if chat.tags.thinking is not None:
+    if tags.thinking is not None:
         abilities.append("thinking")
-    return chat, tuple(abilities)
+    return tuple(abilities)
 
 
 def _markup(text: ModelText) -> set[str]:

@@ -5,7 +5,8 @@ never becomes text.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from server.core.errors import ServerError
@@ -147,6 +148,12 @@ def _raw(request: GenerationRequest) -> RawPrompt:
     if isinstance(request.prompt, RawPrompt):
         return request.prompt
     raise TypeError("a conversation is no raw prompt")
+
+
+def _found(vocabulary: Vocabulary, spellings: Sequence[str]) -> Iterator[int]:
+    for spelling in spellings:
+        with suppress(ValueError):
+            yield vocabulary.special(spelling)
 
 
 def _fill_in(vocabulary: Vocabulary) -> tuple[int, int, int] | None:

@@ -92,8 +92,9 @@ def _write(options: ModelOptions, log: library.Log, channel: Channel, reception:
     gate = Gate(limits, time.monotonic, runtime.grammars.check)
     # Before the gateway knows: what it sends next is for the loop.
     reception.open(gate)
-    loaded = runtime.loaded
-    channel.send(msgspec.structs.replace(loaded, notes=[*loaded.notes, note]))
+    notes = [*runtime.loaded.notes, note]
+    unclaimed = runtime.paged_bytes + budget
+    channel.send(msgspec.structs.replace(runtime.loaded, notes=notes, unclaimed_bytes=unclaimed))
     store = PrefixStore(budget, shelf)
     scheduler = Scheduler(runtime.runner, limits, gate, store, time.monotonic)
     commands, watch = reception.commands, reception.watch

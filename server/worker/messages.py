@@ -213,7 +213,7 @@ class Loaded(Frame, frozen=True, kw_only=True):
     `context_length` is one slot's, prompt and answer together. `tokens` are the vocabulary's
     entries as raw bytes in order of id; `control_ids` those that are control tokens and not text;
     `end_ids` those that end generation for llama.cpp. `notes`: what was chosen at load, in
-    sentences for an operator.
+    sentences for an operator. `unclaimed_bytes`: see `core.ports.ModelCard`.
     """
 
     architecture: str
@@ -230,6 +230,7 @@ class Loaded(Frame, frozen=True, kw_only=True):
     control_ids: list[int]
     end_ids: list[int]
     text: ModelText = ModelText()
+    unclaimed_bytes: int = 0
 
 
 class LoadFailed(Frame, frozen=True, kw_only=True):

@@ -31,7 +31,7 @@ def app_on(
     """The application with one model, `gpt-oss-20b`, and with an embedder `nomic` beside it."""
     entry = Entry(name="gpt-oss-20b", engine=engine, created=1_700_000_000, aliases=GPT_OSS_ALIASES)
     second = EmbedderEntry(name="nomic", engine=embedder, created=2) if embedder else None
-    registry = Registry([entry], "gpt-oss-20b", second)
+    registry = Registry([entry, *([second] if second else [])], "gpt-oss-20b")
     return build(registry, keys or KeyTable(), ApiOptions(version="0.0.0", **options))
 
 
@@ -58,7 +58,12 @@ async def listening(app: ASGIApp) -> AsyncIterator[str]:
     """The application under uvicorn on a free port: its base URL, without a path."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=1
+        app,
+        log_config=None,
+        access_log=False,
+        ws="none",
+        proxy_headers=False,
+        timeout_graceful_shutdown=1,
     )
     server = _Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))

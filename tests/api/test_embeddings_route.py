@@ -182,4 +182,4 @@ def test_two_models_cannot_have_one_name():
     entry = Entry(name="one", engine=ScriptedEngine(), created=1, aliases=("nomic",))
     second = EmbedderEntry(name="Nomic", engine=ScriptedEmbedder(), created=2)
     with pytest.raises(ValueError, match="the name nomic stands for two models"):
-        Registry([entry], "one", second)
+        Registry([entry, second], "one")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from server.api.stream import EventStream
 from server.core.errors import ServerError
 from server.core.events import Event
 from tests.dialects.asking import call
+from tests.dialects.asking_ollama import chat
 from tests.fakes import HELLO, STARTED, Pause, ScriptedEngine, finished
 
 
@@ -55,6 +57,45 @@ async def test_what_arrived_before_a_failure_is_delivered_first():
         with pytest.raises(ServerError, match=r"It died\."):
             await feed.batch()
     await feed.close()
+
+
+async def test_it_is_over_when_all_that_comes_has_come():
+    pause = Pause()
+    engine = ScriptedEngine(by_request={0: (STARTED, pause, finished()), 1: HELLO})
+    feed = Feed(streams(engine, 2))
+    await pause.reached.wait()
+    assert not feed.over
+    pause.go.set()
+    await all_of(feed)
+    assert feed.over
+    await feed.close()
+    failing = Feed(streams(ScriptedEngine(STARTED, ServerError("engine_failed", "It died."))))
+    with pytest.raises(ServerError, match="It died"):
+        await all_of(failing)
+    assert failing.over
+    await failing.close()
+
+
+async def test_nothing_follows_the_last_frame():
+    """To Ollama's clients a blank after the last line is another line, which is no JSON."""
+    feed = Feed(streams(ScriptedEngine()))
+    sent: list[bytes] = []
+    pinged = asyncio.Event()
+
+    async def frames() -> AsyncGenerator[bytes, None]:
+        await all_of(feed)
+        yield b"last"
+        await pinged.wait()
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message.get("body", b""))
+        if b"last" in sent and len(sent) > 3:
+            pinged.set()
+
+    asked = replace(chat({}), ping=b" ")
+    stream = EventStream(frames(), feed, asked, ApiOptions(version="0", ping_seconds=0.001))
+    await stream({"type": "http", "method": "POST"}, asyncio.Event().wait, send)
+    assert b"".join(sent) == b"last"
 
 
 async def test_failure_of_one_stream_ends_the_others():

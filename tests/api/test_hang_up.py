@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import httpx
+import ollama
 import pytest
 
 from tests.api.serving import CHAT, MESSAGES, app_on, listening
@@ -83,6 +84,25 @@ async def test_silent_stream_is_kept_alive_by_comments():
             rest = "\n".join([line async for line in lines])
     assert "late" in rest
     assert rest.rstrip().endswith("data: [DONE]")
+
+
+async def test_silent_lines_of_json_are_kept_alive_by_spaces():
+    pause = Pause()
+    engine = ScriptedEngine(STARTED, pause, *part(0, "text", "late"), finished())
+    async with listening(app_on(engine, ping_seconds=0.01)) as url:
+        client = ollama.AsyncClient(host=url)
+        body = {"messages": MESSAGES, "model": "gpt-oss:20b"}
+        async with client, httpx.AsyncClient(base_url=url) as raw:
+            async with raw.stream("POST", "/api/chat", json=body) as response:
+                assert (await anext(response.aiter_bytes())).strip(b" ") == b""
+            pause.reached.clear()
+            lines = await client.chat(**body, stream=True)
+            first = asyncio.ensure_future(anext(lines))
+            await pause.reached.wait()
+            await asyncio.wait({first}, timeout=0.05)
+            pause.go.set()
+            assert (await first).message.content == "late"
+            assert [line.done async for line in lines] == [True]
 
 
 async def test_pings_can_be_switched_off():

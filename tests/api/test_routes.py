@@ -290,6 +290,7 @@ async def test_interface_describes_the_body_of_a_request():
         "/api/chat",
         "/api/generate",
         "/api/embed",
+        "/api/embeddings",
         "/api/show",
         "/api/tags",
         "/api/ps",

@@ -12,6 +12,7 @@ import openai
 
 from tests.clients.rows_of_seed_0 import CHAT, COUNT
 from tests.clients.rows_of_seed_1 import ADMIN, bearer
+from tests.clients.rows_of_seed_2 import chat_needs_a_model_that_chats
 from tests.clients.server_process import ROOT
 from tests.clients.sites import TIME_LIMIT_S, Site, Sites
 
@@ -163,5 +164,6 @@ CONFLICTS = {
     "C-11": errors_suit_all_readers,
     "C-12": a_text_stream_may_be_of_objects,
     "C-13": a_chat_models_name_means_the_embedding_model,
+    "C-14": chat_needs_a_model_that_chats,
     "C-15": effort_has_a_default_that_a_field_overrules,
 }

@@ -14,7 +14,7 @@ ADMIN, USER = "sk-example-key-1", "sk-example-key-2"
 
 def example() -> tuple[dict[str, str], dict[str, Any]]:
     """The headers and the body of the service's own example."""
-    head, _, body = (SEEDS / "seed_1" / "chat.http").read_text().partition("\n\n")
+    head, _, body = (SEEDS / "seed_1/chat.http").read_text().partition("\n\n")
     lines = [line.partition(": ") for line in head.splitlines()[1:]]
     return {name: value for name, _, value in lines}, json.loads(body)
 
@@ -100,6 +100,10 @@ def frames_are_as_they_were(sites: Sites) -> None:
     chunks = [json.loads(frame.removeprefix("data: ")) for frame in frames]
     assert {chunk["object"] for chunk in chunks} == {"chat.completion.chunk"}
     assert len({(chunk["id"], chunk["created"], chunk["model"]) for chunk in chunks}) == 1
+    first, *_, end, _ = (SEEDS / "seed_1/chat_stream.txt").read_text().split("\n\n")
+    spoken = next(chunk for chunk in chunks if chunk["choices"][0]["delta"].get("content"))
+    for chunk, frame in ((spoken, first), (chunks[-1], end)):
+        assert_has(chunk, json.loads(frame.removeprefix("data: ")))
     last = chunks[-1]["choices"][0]
     assert (last["delta"], last["finish_reason"]) == ({}, "stop")
     assert all(chunk["choices"][0]["finish_reason"] is None for chunk in chunks[:-1])

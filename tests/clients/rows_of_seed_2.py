@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import openai
 
-from tests.clients.sites import PAGE, TIME_LIMIT_S, Site, Sites
+from tests.clients.sites import LISTED, PAGE, SEED_IDS, TIME_LIMIT_S, Site, Sites
 
 COMPLETIONS = "/v1/completions"
 SHORT = {"max_tokens": 8, "temperature": 0}
@@ -58,6 +58,13 @@ def models_are_listed(sites: Sites) -> None:
 def a_model_is_described(sites: Sites) -> None:
     described = sites.tuned.get("/v1/models/GPT3-dev")
     assert described.json()["meta"]["context_length"] == 8192
+    assert described.json()["metadata"].keys() == {
+        "description",
+        "huggingface_repo",
+        "max_context_tokens",
+        "dtype",
+        "default_device",
+    }
     missing = sites.open.get("/v1/models/GPT3-dev")
     assert (missing.status_code, missing.json()["error"]["code"]) == (404, "model_not_found")
 
@@ -73,6 +80,63 @@ def embeddings_are_501_or_vectors(sites: Sites) -> None:
     given = sites.tuned.post("/v1/embeddings", body)
     assert given.status_code == 200
     assert any(given.json()["data"][0]["embedding"])
+
+
+def chat_needs_a_model_that_chats(sites: Sites) -> None:
+    body = {"model": "GPT-2", "messages": [{"role": "user", "content": "Hello"}]}
+    refused = sites.listed.post("/v1/chat/completions", body)
+    assert refused.status_code == 501
+    error = refused.json()["error"]
+    assert (error["type"], error["code"]) == ("not_implemented_error", "chat_not_supported")
+    assert "use /v1/completions" in error["message"]
+    assert sites.listed.post(COMPLETIONS, SHORT | {"model": "GPT-2", "prompt": "Once"}).is_success
+
+
+def models_are_loaded_when_they_are_asked(sites: Sites) -> None:
+    def loaded() -> set[str]:
+        return {each["name"] for each in sites.listed.get("/api/ps").json()["models"]}
+
+    sites.listed.post("/api/generate", {"model": "second", "keep_alive": 0})
+    assert "second:latest" not in loaded()
+    body = {"model": "second", "messages": [{"role": "user", "content": "Hello!"}]}
+    reply = sites.listed.post("/v1/chat/completions", body).json()
+    assert (reply["model"], bool(reply["choices"][0]["message"]["content"])) == ("second", True)
+    assert "second:latest" in loaded()
+    assert "gpt-oss-20b:latest" in loaded()
+
+
+def models_are_listed_in_a_file(sites: Sites) -> None:
+    listed = sites.listed.get("/v1/models").json()["data"]
+    assert [model["id"] for model in listed] == ["gpt-oss-20b", "GPT-2", "second", "huge"]
+
+
+def the_names_of_old_are_there(sites: Sites) -> None:
+    for name in (*SEED_IDS, "GPT-2"):
+        reply = sites.listed.post(COMPLETIONS, SHORT | {"model": name, "prompt": "Once"}).json()
+        assert (reply["object"], reply["model"]) == ("text_completion", name)
+
+
+def devices_have_a_default(sites: Sites) -> None:
+    metadata = sites.listed.get("/v1/models/second").json()["metadata"]
+    assert metadata["default_device"] == LISTED["DEFAULT_DEVICE"] == "cpu"
+
+
+def contexts_have_a_default(sites: Sites) -> None:
+    for name, length in (("GPT-2", 2048), ("second", 4096), ("gpt-oss-20b", 8192)):
+        model = sites.listed.get(f"/v1/models/{name}").json()
+        assert model["context_length"] == model["metadata"]["max_context_tokens"] == length
+
+
+def models_are_let_in_and_counted(sites: Sites) -> None:
+    hidden = sites.listed.post(COMPLETIONS, SHORT | {"model": "hidden", "prompt": "Once"})
+    assert hidden.status_code == 404
+    for name in ("second", "GPT-2"):
+        body = SHORT | {"model": name, "prompt": "Once"}
+        assert sites.listed.post(COMPLETIONS, body).is_success
+    loaded = {each["name"] for each in sites.listed.get("/api/ps").json()["models"]}
+    assert LISTED["MAX_MODEL_WORKERS"] == "1"
+    assert {"gpt-oss-20b:latest", "GPT-2:latest"} <= loaded
+    assert "second:latest" not in loaded
 
 
 def healthz_is_ok(sites: Sites) -> None:
@@ -128,10 +192,17 @@ ROWS = {
     "S2-04": models_are_listed,
     "S2-05": a_model_is_described,
     "S2-06": embeddings_are_501_or_vectors,
+    "S2-07": chat_needs_a_model_that_chats,
     "S2-08": healthz_is_ok,
     "S2-09": root_says_how_it_is,
+    "S2-10": models_are_loaded_when_they_are_asked,
+    "S2-11": models_are_listed_in_a_file,
+    "S2-12": the_names_of_old_are_there,
+    "S2-14": devices_have_a_default,
+    "S2-15": contexts_have_a_default,
     "S2-16": embeddings_are_501_or_vectors,
     "S2-17": named_pages_are_let_in,
+    "S2-18": models_are_let_in_and_counted,
     "S2-19": the_models_own_tokens_are_counted,
     "S2-20": errors_are_structured,
 }

@@ -51,6 +51,9 @@ def chat_takes_six_fields(sites: Sites) -> None:
         assert sites.open.post("/chat", body | {"reasoning": reasoning}).status_code == 200
     refused = sites.open.post("/chat", body | {"reasoning": "extreme"})
     assert (refused.status_code, refused.json()["error"]["param"]) == (400, "reasoning")
+    other = sites.tuned.reply("seed_3/chat_other_model.sh")
+    assert (other["model"], type(other["response"])) == ("gpt-oss:20b", str)
+    assert "devstral" in sites.open.reply("seed_3/chat_other_model.sh")["detail"]
     missing = sites.open.post("/chat", {"max_tokens": 5})
     assert (missing.status_code, missing.json()["error"]["param"]) == (400, "message")
 
@@ -106,7 +109,8 @@ def embeddings_are_vectors(sites: Sites) -> None:
 
 
 def ollamas_lists_are_there(sites: Sites) -> None:
-    tags, ps = (sites.open.reply(f"seed_3/ollama_{name}.sh") for name in ("tags", "ps"))
+    tags = sites.open.reply("seed_3/ollama_tags.sh")
+    ps = sites.open.reply("seed_3/ollama_ps.sh")
     assert "gpt-oss:20b" in [model["model"] for model in tags["models"]]
     assert all(model["context_length"] == 8192 for model in ps["models"])
     assert re.fullmatch(r"\d+\.\d+\.\d+", sites.open.reply("seed_3/ollama_version.sh")["version"])
@@ -158,11 +162,19 @@ def errors_have_a_detail(sites: Sites) -> None:
     response = sites.open.post("/chat", {"message": "Hola", "model": "devstral"})
     assert isinstance(response.json()["detail"], str)
     assert sites.open.post("/chat", {"message": 5}).status_code == 400
+    large = sites.listed.post("/chat", {"message": "Hola", "model": "huge"})
+    assert large.status_code == 503
+    figures = r"requires more system memory \(1024\.\d GiB\) than is available \(\d+\.\d GiB\)"
+    assert re.search(figures, large.json()["detail"])
+    assert large.json()["error"]["code"] == "insufficient_memory"
 
 
-def the_default_model_is_a_setting(sites: Sites) -> None:
+def the_default_model_and_ollamas_address_are_settings(sites: Sites) -> None:
     assert sites.tuned.post("/chat", MESSAGE).json()["model"] == "gpt-oss:20b"
     assert sites.tuned.get("/").json()["default_model"] == "gpt-oss:20b"
+    asked = sites.proxy.post("/chat", MESSAGE | {"model": "qwen3"}).json()
+    assert (asked["response"], asked["model"]) == ("Ollama", "qwen3")
+    assert sites.others.asked[-1].body["model"] == "qwen3"
 
 
 def open_webui_finds_ollama(sites: Sites) -> None:
@@ -202,6 +214,6 @@ ROWS = {
     "S3-17": any_key_passes_where_there_are_none,
     "S3-18": every_client_of_its_pages_runs,
     "S3-19": errors_have_a_detail,
-    "S3-22": the_default_model_is_a_setting,
+    "S3-22": the_default_model_and_ollamas_address_are_settings,
     "S3-24": open_webui_finds_ollama,
 }

@@ -16,21 +16,19 @@ LISTENING = re.compile(r"http://127\.0\.0\.1:(\d+)")
 START_LIMIT_S = 60
 
 
-class ServerProcess:
-    """`python -m server serve` on a free port. Its output is read line by line, never polled.
-    `prefix` is put before the command, for which the descriptor `pass_fd` stays open.
+class Program:
+    """A program that serves. Its output is read line by line, never polled. `listening` finds its
+    port in a line; the descriptor `pass_fd` stays open for it.
     """
 
+    listening = LISTENING
+
     def __init__(
-        self,
-        *arguments: str,
-        prefix: Sequence[str] = (),
-        pass_fd: int | None = None,
-        **settings: str,
+        self, command: Sequence[str], *, pass_fd: int | None = None, **settings: str
     ) -> None:
         inherited = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG")}
         self.process = subprocess.Popen(
-            [*prefix, sys.executable, "-m", "server", "serve", "--port", "0", *arguments],
+            command,
             cwd=ROOT,
             pass_fds=() if pass_fd is None else (pass_fd,),
             env={**inherited, "PYTHONUNBUFFERED": "1", "PREFIX_CACHE_DISK": "0", **settings},
@@ -45,8 +43,12 @@ class ServerProcess:
         self._reader.start()
 
     def wait_until_ready(self) -> None:
-        self.url = f"http://127.0.0.1:{self.wait_for(LISTENING)[1]}"
+        self.wait_until_listening()
         self.wait_for(READY)
+
+    def wait_until_listening(self) -> None:
+        """For servers that load no model."""
+        self.url = f"http://127.0.0.1:{self.wait_for(self.listening)[1]}"
 
     def wait_for(self, pattern: re.Pattern[str]) -> re.Match[str]:
         """The first log line not yet looked at that matches. Fails when the process ends."""
@@ -71,3 +73,17 @@ class ServerProcess:
             self.log.append(line.rstrip())
             self._lines.put(line.rstrip())
         self._lines.put(None)
+
+
+class ServerProcess(Program):
+    """`python -m server serve` on a free port. `prefix` is put before the command."""
+
+    def __init__(
+        self,
+        *arguments: str,
+        prefix: Sequence[str] = (),
+        pass_fd: int | None = None,
+        **settings: str,
+    ) -> None:
+        serve = (sys.executable, "-m", "server", "serve", "--port", "0")
+        super().__init__((*prefix, *serve, *arguments), pass_fd=pass_fd, **settings)

@@ -140,7 +140,7 @@ def test_tokens_are_counted_as_they_are_used(client: anthropic.Anthropic) -> Non
 def test_what_is_wrong_is_named(client: anthropic.Anthropic) -> None:
     with pytest.raises(anthropic.BadRequestError, match="at least one message"):
         client.messages.create(messages=[], **GIVEN)
-    with pytest.raises(anthropic.BadRequestError, match="the context holds"):
+    with pytest.raises(anthropic.BadRequestError, match="prompt is too long"):
         client.messages.create(messages=[user("word " * 20_000)], **GIVEN)
     image = {
         "type": "image",
@@ -163,3 +163,15 @@ def test_keys_are_asked_for(address: str, key: str, error: type[anthropic.APIErr
         pytest.raises(error),
     ):
         stranger.messages.create(messages=[user("Hello!")], **GIVEN)
+
+
+def test_models_are_listed_and_described(client: anthropic.Anthropic) -> None:
+    (model,) = list(client.models.list())
+    assert (model.type, model.id, model.display_name) == ("model", "gpt-oss-20b", "gpt-oss-20b")
+    assert model.created_at.year >= 2025
+    assert model.max_input_tokens == 8192
+    assert client.models.retrieve("gpt-oss:20b").id == "gpt-oss:20b"
+    assert list(client.models.list(limit=1, after_id="gpt-oss-20b")) == []
+    with pytest.raises(anthropic.NotFoundError) as caught:
+        client.models.retrieve("claude-9")
+    assert caught.value.body["error"]["type"] == "not_found_error"

@@ -153,6 +153,25 @@ def test_loading_is_done_already(client: ollama.Client) -> None:
     assert client.generate(model=MODEL).done_reason == "load"
 
 
+def test_the_oldest_messages_of_a_long_chat_are_left_out(door: str) -> None:
+    turns = [user("word " * 300), {"role": "assistant", "content": "Indeed."}] * 20
+    messages = [{"role": "system", "content": "Be brief."}, *turns, user("Hello!")]
+    options = {**GREEDY, "num_predict": 20}
+    body = {"model": MODEL, "messages": messages, "options": options, "stream": False}
+    headers = {"Authorization": f"Bearer {KEY}"}
+    reply = httpx.post(f"{door}/api/chat", json=body, headers=headers, timeout=60).json()
+    assert reply["message"]["content"]
+    assert 4000 < reply["prompt_eval_count"] < 8192
+    assert re.search(r"its \d+ oldest messages were left out", reply["warning"])
+    # The next turn is cut at the same place, so that its prompt is not computed anew.
+    messages += [reply["message"], user("Hello again!")]
+    after = httpx.post(f"{door}/api/chat", json=body, headers=headers, timeout=60).json()
+    assert after["prompt_eval_cached_count"] > 4000
+    refused = httpx.post(f"{door}/api/chat", json={**body, "truncate": False}, headers=headers)
+    assert refused.status_code == 400
+    assert refused.json()["error"].startswith("the input length exceeds the context length")
+
+
 def test_what_is_wrong_is_said(client: ollama.Client) -> None:
     with pytest.raises(ollama.ResponseError, match="model 'llama3' not found") as caught:
         client.chat(model="llama3", messages=[user("Hello!")])

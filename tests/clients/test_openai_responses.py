@@ -237,3 +237,31 @@ def test_a_schema_that_cannot_be_held_to_is_named(client: openai.OpenAI) -> None
     with pytest.raises(openai.BadRequestError) as caught:
         client.responses.create(model=MODEL, input="x", text={"format": form})
     assert caught.value.param.startswith("text.format.schema")
+
+
+def test_the_oldest_items_are_left_out_where_that_is_wished(client: openai.OpenAI) -> None:
+    call = {
+        "type": "function_call",
+        "call_id": "call_1",
+        "name": "get_weather",
+        "arguments": '{"location": "Paris"}',
+    }
+    result = {"type": "function_call_output", "call_id": "call_1", "output": "word " * 300}
+    turn = [{"role": "user", "content": "word " * 300}, call, result]
+    given = {
+        "model": MODEL,
+        "instructions": "Be brief.",
+        "input": [*turn * 12, {"role": "user", "content": "Hello!"}],
+        "max_output_tokens": 20,
+        "temperature": 0,
+        "tools": [WEATHER],
+    }
+    response = client.responses.create(**given, truncation="auto")
+    assert response.output
+    assert response.truncation == "auto"
+    assert 3000 < response.usage.input_tokens < 8192
+    assert "oldest messages were left out" in response.warning
+    for truncation in ("disabled", openai.omit):
+        with pytest.raises(openai.BadRequestError) as caught:
+            client.responses.create(**given, truncation=truncation)
+        assert caught.value.code == "context_length_exceeded"

@@ -3,9 +3,12 @@
 # to a tmpfs. Used by box.py; needs root, overlayfs and cgroup2, and changes nothing outside of itself
 # but one cgroup and one pair of network devices.
 #
-#   box.sh start STATE LOWER OUTER_IP INNER_IP [SOURCE:TARGET...]   prints the id of process 1
+#   box.sh probe STATE LOWER                                        whether that can be done here
+#   box.sh start STATE LOWER OUTER_IP INNER_IP [SOURCE:TARGET...]   boots; after a stop, with what was written before
 #   box.sh exec STATE COMMAND...                                    runs a command inside
+#   box.sh online STATE COMMAND...                                  the same, with this machine's network
 #   box.sh stop STATE                                               powers off
+#   box.sh forget STATE                                             drops what was written
 set -euo pipefail
 SELF=$(readlink -f -- "$0")
 # What has no business in a box, or would touch the machine.
@@ -18,11 +21,8 @@ MASKED="apt-daily.timer apt-daily-upgrade.timer man-db.timer fstrim.timer e2scru
 enter() {
     local state=$1 lower=$2 root=$1/root each
     shift 2
-    mount --make-rprivate /
-    mount -t tmpfs -o size=6g,mode=755 tmpfs "$state/writes"
-    mkdir "$state/writes/upper" "$state/writes/work"
-    mount -t overlay overlay -o "lowerdir=$lower,upperdir=$state/writes/upper,workdir=$state/writes/work" "$root"
-    mount_kernel "$root"
+    lay "$state" "$lower"
+    mount_kernel "$root" "$state"
     make_devices "$root" "$(cat "$state/console")"
     mount -t tmpfs -o mode=755,nosuid,nodev,size=256m tmpfs "$root/run"
     mount -t tmpfs -o mode=1777,nosuid,nodev,size=2g tmpfs "$root/tmp"
@@ -46,6 +46,11 @@ enter() {
         </dev/null >/dev/null 2>&1
 }
 
+lay() {
+    mount -t overlay overlay \
+        -o "lowerdir=$2,upperdir=$1/writes/upper,workdir=$1/writes/work" "$1/root"
+}
+
 mount_kernel() {
     local each
     mount -t proc -o nosuid,nodev,noexec proc "$1/proc"
@@ -53,6 +58,11 @@ mount_kernel() {
         [ ! -e "$1/proc/$each" ] || mount --bind "$1/proc/$each" "$1/proc/$each"
         [ ! -e "$1/proc/$each" ] || mount -o remount,bind,ro "$1/proc/$each"
     done
+    # The network is the box's own, and a firewall sets it; and so is the boot, which the journal counts.
+    mount --bind "$1/proc/sys/net" "$1/proc/sys/net"
+    mount -o remount,bind,rw "$1/proc/sys/net"
+    cat /proc/sys/kernel/random/uuid >"$2/boot_id"
+    mount --bind "$2/boot_id" "$1/proc/sys/kernel/random/boot_id"
     mount -t sysfs -o nosuid,nodev,noexec,ro sysfs "$1/sys"
     mount -t cgroup2 -o nosuid,nodev,noexec cgroup2 "$1/sys/fs/cgroup"
 }
@@ -78,28 +88,36 @@ make_devices() {
 
 settle_in() {
     local each
+    hostname box
+    mkdir -p "$1/run/outside"
+    # As the boot before left it.
+    [ ! -e "$1/etc/box" ] || return 0
+    : >"$1/etc/box"
     tr -d - </proc/sys/kernel/random/uuid >"$1/etc/machine-id.new"
     mv "$1/etc/machine-id.new" "$1/etc/machine-id"
     rm -f "$1/etc/hostname"
     echo box >"$1/etc/hostname"
-    hostname box
+    grep -q ' box$' "$1/etc/hosts" 2>/dev/null || echo "127.0.1.1 box" >>"$1/etc/hosts"
     rm -rf "$1"/var/log/journal
-    mkdir -p "$1/var/log/journal" "$1/etc/systemd/system" "$1/run/outside"
+    mkdir -p "$1/var/log/journal" "$1/etc/systemd/system"
     for each in $MASKED; do ln -sfn /dev/null "$1/etc/systemd/system/$each"; done
     ln -sfn /lib/systemd/system/multi-user.target "$1/etc/systemd/system/default.target"
 }
 
 start() {
-    local state=$1 lower=$2 outer=$3 inner=$4 group init='' up
+    local state=$1 lower=$2 outer=$3 inner=$4 group keeper init='' up
     shift 4
-    mkdir -p "$state/root" "$state/writes"
+    make_room "$state"
     make_console "$state"
     group=$(cgroup_root)/gpt-api-box-$$
     mkdir "$group"
     echo "$group" >"$state/cgroup"
+    # Whatever runs in the subshell below would be taken for process 1.
+    keeper=$(cat "$state/keeper")
     (
         echo "$BASHPID" >"$group/cgroup.procs"
-        exec setsid unshare --mount --uts --ipc --pid --cgroup --net --fork --kill-child=KILL \
+        exec setsid nsenter -t "$keeper" -m -- \
+            unshare --mount --uts --ipc --pid --cgroup --net --fork --kill-child=KILL \
             -- "$SELF" enter "$state" "$lower" "$@" </dev/null >"$state/log" 2>&1
     ) &
     up=$!
@@ -115,8 +133,22 @@ start() {
     echo "$init"
 }
 
+# What is written outlives a boot: a process keeps the tmpfs, in a mount namespace of its own.
+make_room() {
+    [ ! -s "$1/keeper" ] || return 0
+    mkdir -p "$1/root" "$1/writes"
+    # shellcheck disable=SC2016
+    setsid unshare --mount --propagation private sh -euc '
+        mount -t tmpfs -o size=6g,mode=755 tmpfs "$1/writes"
+        mkdir "$1/writes/upper" "$1/writes/work"
+        echo $$ >"$1/keeper.new" && mv "$1/keeper.new" "$1/keeper"
+        exec sleep infinity' keeper "$1" </dev/null >/dev/null 2>&1 &
+    wait_for_file "$1/keeper"
+}
+
 # process 1 writes to a terminal, which somebody has to read.
 make_console() {
+    rm -f "$1/console"
     setsid python3 - "$1" >/dev/null 2>&1 </dev/null <<'PY' &
 import os, sys
 master, slave = os.openpty()
@@ -128,11 +160,15 @@ with open(sys.argv[1] + "/console.log", "ab", 0) as log:
         log.write(data)
 PY
     echo $! >"$1/reader"
+    wait_for_file "$1/console"
+}
+
+wait_for_file() {
     for _ in $(seq 250); do
-        [ ! -s "$1/console" ] || return 0
+        [ ! -s "$1" ] || return 0
         sleep 0.02
     done
-    echo "no terminal" >&2
+    echo "there is no $1" >&2
     return 1
 }
 
@@ -168,7 +204,14 @@ wait_for_boot() {
 execute() {
     local state=$1
     shift
-    nsenter -t "$(cat "$state/init")" -m -u -i -n -p -C -r -w -- \
+    within -n "$state" "$@"
+}
+
+# within OPTION STATE COMMAND...: -n for the box's network, too.
+within() {
+    local option=$1 state=$2
+    shift 2
+    nsenter -t "$(cat "$state/init")" -m -u -i -p -C -r -w ${option:+"$option"} -- \
         env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root USER=root LANG=C.UTF-8 "$@"
 }
 
@@ -191,10 +234,30 @@ stop() {
     done
 }
 
+# Names what cannot be done here, if anything.
+probe() {
+    local group device=boxprobe$$
+    group=$(cgroup_root)/gpt-api-box-probe-$$
+    if ! mkdir "$group" 2>/dev/null || ! rmdir "$group"; then
+        echo "a cgroup cannot be made"
+    elif ! ip link add "$device" type veth peer name "${device}p" 2>/dev/null || ! ip link del "$device"; then
+        echo "network devices cannot be made"
+    elif ! make_room "$1" 2>/dev/null; then
+        echo "a tmpfs cannot be mounted"
+    elif ! nsenter -t "$(cat "$1/keeper")" -m -- unshare --mount --pid --cgroup --net --fork \
+        -- "$SELF" lay "$1" "$2" >/dev/null 2>&1; then
+        echo "overlayfs cannot be mounted"
+    fi
+    forget "$1"
+}
+
+forget() { [ ! -s "$1/keeper" ] || kill "$(cat "$1/keeper")"; }
+
 case $1 in
-    start | stop | enter) "$@" ;;
-    exec)
+    probe | start | stop | forget | enter | lay) "$@" ;;
+    exec | online)
+        [ "$1" = exec ] && option=-n || option=''
         shift
-        execute "$@"
+        within "$option" "$@"
         ;;
 esac

@@ -3,29 +3,21 @@
 import json
 import re
 import socket
-from collections.abc import Iterator
 
 import httpx
 import pytest
 
 from tests.clients.load import SHORT, Load
-from tests.deploy.box import INNER
-from tests.deploy.conftest import Installed
+from tests.deploy.conftest import CHAT, SETTINGS, Installed
 
-CHAT = "/v1/chat/completions"
 RUNTIME_DROPIN = "/run/systemd/system/gpt-api.service.d/90-test.conf"
-
-
-def chat(service: Installed, **more: object) -> httpx.Response:
-    body = {**SHORT, **more}
-    return httpx.post(service.url + CHAT, json=body, headers=service.headers, timeout=120)
 
 
 def test_it_answers_from_the_moment_that_it_is_started(service: Installed) -> None:
     service.box.run("systemctl", "restart", "gpt-api")
     health = httpx.get(f"{service.url}/health", timeout=10)
     assert (health.status_code, health.json()["status"]) == (200, "ok")
-    reply = chat(service)
+    reply = service.chat()
     assert reply.status_code == 200
     assert reply.json()["choices"][0]["message"]["content"]
     assert service.box.show("StatusText").startswith("ready: ")
@@ -60,7 +52,7 @@ def test_the_worker_is_first_in_line_when_memory_runs_out(service: Installed) ->
 def test_a_killed_worker_is_replaced_and_the_service_stays(service: Installed) -> None:
     main, worker = service.box.show("MainPID"), service.box.worker()
     service.box.run("kill", "-9", worker)
-    assert chat(service).status_code == 200
+    assert service.chat().status_code == 200
     assert service.box.show("MainPID") == main
     assert service.box.worker() != worker
 
@@ -69,7 +61,7 @@ def test_a_killed_service_is_started_again_and_nobody_is_refused(service: Instal
     main = service.box.show("MainPID")
     service.box.run("kill", "-9", main)
     # Nothing listens now but the socket that systemd keeps.
-    assert chat(service).status_code == 200
+    assert service.chat().status_code == 200
     assert service.box.show("MainPID") != main
     assert service.box.show("NRestarts") == "1"
 
@@ -82,7 +74,7 @@ def test_a_hung_service_is_ended_by_the_watchdog(service: Installed) -> None:
     )
     main = service.box.show("MainPID")
     service.box.run("kill", "-STOP", main)
-    assert chat(service).status_code == 200
+    assert service.chat().status_code == 200
     assert service.box.show("MainPID") != main
     assert "Watchdog timeout" in service.box.journal("-n", "200")
     service.box.shell(f"rm {RUNTIME_DROPIN}; systemctl daemon-reload; systemctl restart gpt-api")
@@ -101,7 +93,7 @@ def test_stop_drains_and_closes_the_port(service: Installed) -> None:
     assert service.box.show("Result") == "success"
     assert service.box.show("ExecMainStatus") == "0"
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection((INNER, 8000), timeout=10)
+        socket.create_connection((service.box.address, 8000), timeout=10)
     service.box.run("systemctl", "start", "gpt-api")
 
 
@@ -130,28 +122,13 @@ def test_keys_are_read_again_on_reload_and_by_themselves(service: Installed) -> 
     assert reply.status_code == 200
     write("{")
     service.box.run("systemctl", "reload", "gpt-api")
-    assert chat(service).status_code == 200
+    assert service.chat().status_code == 200
     assert "the keys stay as they were" in service.box.journal("-p", "err", "-n", "20")
     write(json.dumps(keys))
     service.box.run("systemctl", "reload", "gpt-api")
     reply = httpx.post(service.url + CHAT, json=SHORT, headers=with_more, timeout=60)
     assert reply.status_code == 401
     assert service.box.show("MainPID") == main
-
-
-SETTINGS = "/etc/gpt-api/gpt-api.env"
-
-
-@pytest.fixture
-def restored(service: Installed) -> Iterator[Installed]:
-    """The service, whose settings are as before after the test."""
-    # systemd counts how often it was started: these tests do it more often than people.
-    service.box.shell(f"cp -p {SETTINGS} /run/kept.env; systemctl reset-failed gpt-api")
-    yield service
-    service.box.shell(
-        f"systemctl stop gpt-api; cp -p /run/kept.env {SETTINGS};"
-        " systemctl reset-failed gpt-api; systemctl start gpt-api"
-    )
 
 
 def test_wrong_settings_are_told_once(restored: Installed) -> None:
@@ -172,7 +149,7 @@ def test_a_card_that_is_not_there_is_told_loudly(restored: Installed) -> None:
 def test_the_journal_tells_what_happened_and_nothing_that_was_said(service: Installed) -> None:
     secret = "a sentence that belongs into no log"
     service.box.run("kill", "-9", service.box.worker())
-    chat(service, messages=[{"role": "user", "content": secret}])
+    service.chat(messages=[{"role": "user", "content": secret}])
     text = service.box.journal("-o", "json")
     entries = [json.loads(line) for line in text.splitlines()]
     own = [entry for entry in entries if entry.get("SYSLOG_IDENTIFIER") == "gpt-api"]

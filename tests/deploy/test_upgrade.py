@@ -41,11 +41,20 @@ def test_again_changes_nothing(service: Installed) -> None:
     assert service.box.show("MainPID") == main
 
 
+def test_what_was_chosen_for_the_engine_is_remembered(service: Installed) -> None:
+    engine = "/opt/gpt-api/current/engine"
+    assert service.box.run("cat", engine) == "auto\n"
+    service.box.shell(f"echo source >{engine}")
+    said = install(service.box, "--yes", "--dry-run", check=False)
+    assert "with llama.cpp built here for this processor" in said
+    service.box.shell(f"echo auto >{engine}")
+
+
 def newer(service: Installed, change: str) -> None:
     """Another checkout, with something changed in it."""
     service.box.shell(
         f"rm -rf {NEWER}; mkdir {NEWER}; cd {CHECKOUT};"
-        " cp -r server models scripts systemd requirements*.txt pyproject.toml README.md LICENSE"
+        " cp -r server models scripts systemd requirements.* pyproject.toml README.md LICENSE"
         f" CHANGELOG.md {NEWER}; cd {NEWER}; {change}"
     )
 
@@ -80,6 +89,8 @@ def test_uninstall_leaves_only_what_it_says(service: Installed) -> None:
     ).split()
     assert set(left) >= {"/etc/gpt-api", "/var/lib/gpt-api"}
     assert not [path for path in left if path.startswith(("/opt", "/usr/local", "/etc/systemd"))]
+    rules = service.box.shell("! command -v ufw >/dev/null || ufw show added")
+    assert "gpt-api" not in rules
     # Installed again, it is as it was.
     assert "API Key     as before" in install(service.box, "--yes")
     assert httpx.get(f"{service.url}/health", timeout=30).status_code == 200

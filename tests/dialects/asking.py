@@ -20,6 +20,7 @@ class Limits:
     strict_params: bool = False
     reasoning_alias: bool = True
     completions_as_chat: bool = False
+    ollama_truncate: bool = True
 
 
 ASKED = Asked(id="chatcmpl-1", created=1700000000, model="gpt-oss-20b", served_by="gpt-oss-20b 0")

@@ -28,7 +28,7 @@ def test_reply_is_as_written(path: Path):
     check_answer(events)
     ask = chat if path.stem.startswith("ollama_chat") else generate
     asked = ask(golden["request"])
-    assert (asked.media_type, asked.ping) == ("application/x-ndjson", None)
+    assert (asked.media_type, asked.ping) == ("application/x-ndjson", b" ")
     stream = b"".join(asked.reply.frames(0, event) for event in events) + asked.reply.end()
     assert stream.decode() == "".join(f"{compact(line)}\n" for line in golden["stream"])
     assert asked.reply.body([answer_of(events)]).decode() == compact(golden["body"])

@@ -84,6 +84,26 @@ def test_result_finds_its_call(results: list[dict[str, Any]], answered: list[str
     assert [f"{each.call_id} {each.name}" for each in read_results] == answered
 
 
+@pytest.mark.parametrize(
+    ("messages", "offered", "name"),
+    [
+        # LiteLLM sends neither the calls nor the functions' names.
+        ([{"role": "assistant", "content": ""}, result("1")], [], "tool"),
+        ([{"role": "assistant", "content": ""}, result("1")], ["f"], "f"),
+        ([{"role": "assistant", "content": ""}, result("1")], ["f", "g"], "tool"),
+        ([called(("f", {})), result("1"), result("2")], ["f", "g"], "tool"),
+        ([called(("f", {})), result("1", tool_name="g")], ["f", "h"], "g"),
+        ([result("1", name="g")], ["f"], "g"),
+    ],
+)
+def test_result_without_a_call_is_read(
+    messages: list[dict[str, Any]], offered: list[str], name: str
+):
+    tools = [{"function": {"name": each}} for each in offered]
+    *_, last = chat_request({"messages": messages, "tools": tools}).conversation.messages
+    assert (last.name, last.call_id) == (name, "")
+
+
 def test_ids_are_kept():
     call = {"id": "call_x", "function": {"name": "f", "arguments": {}}}
     messages = read({"role": "assistant", "tool_calls": [call]}, result("1", tool_call_id="call_x"))
@@ -104,9 +124,7 @@ def test_tools():
     ("messages", "param"),
     [
         ([{"role": "robot", "content": "x"}], "messages[0].role"),
-        ([result("1")], "messages[0]"),
-        ([called(("f", {})), result("1"), result("2")], "messages[2]"),
-        ([called(("f", {})), result("1", tool_name="g")], "messages[1]"),
+        ([result("1", tool_name="a b")], "messages[0].tool_name"),
         ([called(("a b", {}))], "messages[0].tool_calls[0].function.name"),
         ([{"role": "user", "content": 5}], "messages[0].content"),
         ([{"content": "x"}], "messages[0].role"),

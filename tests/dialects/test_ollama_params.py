@@ -214,6 +214,25 @@ def test_logprobs(body: dict[str, Any], expected: int):
     assert chat_request({"logprobs": True, **body}).logprobs == expected
 
 
+@pytest.mark.parametrize(
+    ("given", "operator", "truncates"),
+    [
+        (None, True, True),
+        (None, False, False),
+        (True, False, True),
+        (False, True, False),
+    ],
+)
+def test_what_is_too_long_is_shortened_or_refused(
+    given: bool | None, operator: bool, truncates: bool
+):
+    for ask in (chat, generate):
+        (request,) = ask({"truncate": given}, ollama_truncate=operator).requests
+        assert request.truncate is truncates
+    (raw,) = generate({"raw": True, "truncate": given}, ollama_truncate=operator).requests
+    assert not raw.truncate
+
+
 def test_unknown_fields_are_named_and_refused_when_strict():
     body = {"zeta": 1, "options": {"alpha": 1}, "truncate": True, "shift": True}
     assert chat(body).unknown == ("zeta", "options.alpha")
@@ -250,9 +269,17 @@ def test_request_of_nothing(keep_alive: Any, reason: str):
     assert asks_nothing(body)
     head = {"model": "gpt-oss:20b", "created_at": "2026-11-20T12:00:00.250000Z"}
     end = {"done": True, "done_reason": reason}
-    assert json.loads(to_load_reply(body, ASKED)) == {**head, "response": "", **end}
+    assert json.loads(to_load_reply(body, ASKED.model, ASKED.clock)) == {
+        **head,
+        "response": "",
+        **end,
+    }
     message = {"role": "assistant", "content": ""}
-    assert json.loads(to_load_reply(chat_body, ASKED)) == {**head, "message": message, **end}
+    assert json.loads(to_load_reply(chat_body, ASKED.model, ASKED.clock)) == {
+        **head,
+        "message": message,
+        **end,
+    }
 
 
 def test_missing_body():

@@ -64,6 +64,7 @@ def test_name_is_understood(name: str, meant: str):
 )
 def test_listed_names_have_tags(name: str, aliases: tuple[str, ...], listed: tuple[str, ...]):
     assert listed_names(name, aliases) == listed
+    assert listed_names(name, aliases, ("copy", "c:1")) == (*listed, "copy:latest", "c:1")
 
 
 def test_model_is_listed():

@@ -77,7 +77,9 @@ def form(**fields: Any) -> dict[str, Any]:
         ({"reasoning": {"effort": "none"}}, {"effort": "low", "reasoning_budget": 0}),
         ({"reasoning": {"effort": None}}, {"effort": "medium"}),
         ({"reasoning": {"context": "current_turn"}}, {"effort": "medium"}),
-        ({"truncation": "disabled", "background": False}, {"id": "resp_1"}),
+        ({"truncation": "disabled", "background": False}, {"truncate": False}),
+        ({"truncation": "auto"}, {"truncate": True}),
+        ({"truncation": None}, {"truncate": False}),
     ],
 )
 def test_request_is_taken(body: dict[str, Any], fields: dict[str, Any]):
@@ -168,7 +170,6 @@ def test_what_cannot_be_done_is_refused_by_name(param: str):
     ("body", "param"),
     [
         ({"background": True}, "background"),
-        ({"truncation": "auto"}, "truncation"),
         ({"reasoning": {"context": "all_turns"}}, "reasoning.context"),
     ],
 )

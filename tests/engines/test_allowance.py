@@ -54,6 +54,14 @@ def test_what_does_not_fit_is_refused(
     assert (caught.value.kind, caught.value.param) == ("context_too_long", "messages")
 
 
+def test_the_refusal_has_the_words_that_clients_look_for() -> None:
+    with pytest.raises(ServerError) as caught:
+        allowed(1000, 1000, {})
+    # LangChain and Anthropic's clients; LiteLLM.
+    assert "prompt is too long" in caught.value.message
+    assert "this model's maximum context length is 1000" in caught.value.message
+
+
 @given(
     prompt=COUNT,
     context=COUNT,

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from server.core.messages import Conversation, UserMessage
+from server.core.errors import ServerError
+from server.core.messages import AssistantMessage, Conversation, UserMessage
 from server.core.request import GenerationRequest, Sampling
 from server.engines.submission import Submissions
 from tests.engines.models import limits
@@ -23,3 +24,15 @@ def test_nothing_is_guessed_for_those_who_want_the_same_again(
     request = replace(ASKED, sampling=Sampling(seed=seed))
     made = Submissions(CARD, text_format(), request, limits(speculate=allowed))
     assert made.first(1).speculate is expected
+
+
+def test_a_conversation_that_is_too_long_is_shortened_where_that_is_wished() -> None:
+    long = (UserMessage(text="a " * 500), AssistantMessage(text="b")) * (CARD.context_length // 100)
+    request = replace(ASKED, prompt=Conversation(messages=(*long, UserMessage(text="Hi"))))
+    with pytest.raises(ServerError, match="prompt is too long"):
+        Submissions(CARD, text_format(), request, limits())
+    made = Submissions(CARD, text_format(), replace(request, truncate=True), limits())
+    assert 0 < made.left_out < len(long)
+    assert made.prompt_tokens == len(made.first(1).prompt) < CARD.context_length
+    # There is room for the answer that it gets by default.
+    assert made.allowance.visible == 256

@@ -113,13 +113,14 @@ class LocalHub:
 
 
 @contextmanager
-def running_hub() -> Iterator[LocalHub]:
+def running_hub(address: str = "127.0.0.1", port: int = 0) -> Iterator[LocalHub]:
+    """A hub on a free port, or on `port`."""
     hub = LocalHub()
     with ExitStack() as stack:
-        for name, handler in (("store", StoreHandler), ("endpoint", HubHandler)):
-            server = stack.enter_context(_Server(("127.0.0.1", 0), handler))
+        for name, handler, at in (("store", StoreHandler, 0), ("endpoint", HubHandler, port)):
+            server = stack.enter_context(_Server((address, at), handler))
             server.hub = hub
-            setattr(hub, name, f"http://127.0.0.1:{server.server_port}")
+            setattr(hub, name, f"http://{address}:{server.server_port}")
             thread = threading.Thread(target=server.serve_forever, args=(0.01,))
             thread.start()
             stack.callback(thread.join)

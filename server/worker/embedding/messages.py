@@ -38,6 +38,7 @@ class Embed(Frame, frozen=True, kw_only=True):
 class EmbedderLoaded(Frame, frozen=True, kw_only=True):
     """The model is in memory and answers. `width`: numbers in a vector; `pooling`: how the tokens'
     vectors become one, `mean`, `cls` or `last`. `context_length`: the longest input, in tokens.
+    `unclaimed_bytes`: see `core.ports.ModelCard`.
     """
 
     architecture: str
@@ -50,6 +51,7 @@ class EmbedderLoaded(Frame, frozen=True, kw_only=True):
     pooling: str
     vocabulary_size: int
     notes: list[str]
+    unclaimed_bytes: int = 0
 
 
 class Embedded(Frame, frozen=True, kw_only=True):

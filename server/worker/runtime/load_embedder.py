@@ -88,6 +88,7 @@ def load_embedder(
         pooling=POOLINGS[pooling],
         vocabulary_size=model.vocabulary_size,
         notes=[*assumed, *cut, *placement.notes],
+        unclaimed_bytes=0 if placement.repack else model.size_bytes,
     )
     return EmbedderRuntime(model=model, runner=runner, loaded=loaded)
 
