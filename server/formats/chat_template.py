@@ -40,6 +40,10 @@ class TemplateRefusal(TemplateFault):
     """The template's author did not want such a conversation (`raise_exception`)."""
 
 
+class TemplateExcess(TemplateFault):
+    """The template takes too long or writes too much."""
+
+
 class ChatTemplate:
     """One template; `variables` are those that it asks for. `today` is what its `strftime_now`
     tells. Errors: ValueError for a source that is no Jinja, with a sentence.
@@ -74,7 +78,7 @@ class ChatTemplate:
 
         def tick() -> None:
             if time.monotonic() > deadline:
-                raise TemplateFault("it does not come to an end")
+                raise TemplateExcess("it does not come to an end")
 
         pieces: list[str] = []
         size = 0
@@ -83,7 +87,7 @@ class ChatTemplate:
                 pieces.append(piece)
                 size += len(piece)
                 if size > RENDER_CHARACTERS:
-                    raise TemplateFault("it writes too much")
+                    raise TemplateExcess("it writes too much")
         except FAULTS as error:
             raise TemplateFault(" ".join(str(error).split()).rstrip(".!")) from error
         return "".join(pieces)
@@ -96,9 +100,9 @@ class _Sandbox(ImmutableSandboxedEnvironment):
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         if operator == "**" and (abs(left) > RENDER_CHARACTERS or abs(right) > 64):
-            raise TemplateFault("it computes with numbers that are too large")
+            raise TemplateExcess("it computes with numbers that are too large")
         if operator == "*" and _size(left) * _size(right) > RENDER_CHARACTERS:
-            raise TemplateFault("it writes too much")
+            raise TemplateExcess("it writes too much")
         return super().call_binop(context, operator, left, right)
 
 

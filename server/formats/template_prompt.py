@@ -20,7 +20,12 @@ from server.core.messages import (
 )
 from server.core.request import Effort, GenerationRequest
 from server.formats.base import Ids
-from server.formats.chat_template import ChatTemplate, TemplateFault, TemplateRefusal
+from server.formats.chat_template import (
+    ChatTemplate,
+    TemplateExcess,
+    TemplateFault,
+    TemplateRefusal,
+)
 from server.formats.model_text import STRIPS_LEFT, STRIPS_RIGHT, ModelText
 from server.formats.seal import FIRST, Piece, Seal, opened
 from server.formats.tags import Tags
@@ -120,6 +125,8 @@ class TemplatePrompt:
             }
             try:
                 return template.render(given)
+            except TemplateExcess:
+                raise
             except TemplateFault as fault:
                 first = first or fault
         assert first is not None
@@ -154,7 +161,7 @@ class TemplatePrompt:
         try:
             text = self._rendered(_specimen(after_tool), _values(thinks, None)).rstrip()
         except TemplateFault as fault:
-            if after_tool:
+            if after_tool and not isinstance(fault, TemplateExcess):
                 return self._opening(thinks, after_tool=False)
             raise ValueError(f"The model's chat template cannot write a chat: {fault}.") from None
         if thinking is None or not thinks or text.endswith(thinking.close):
