@@ -11,10 +11,8 @@ from server.core.ports import Embedder, Engine
 from server.engines.embedder import LocalEmbedder
 from server.engines.local import LocalEngine
 from server.engines.supervision import Obtain
-from server.formats.base import Format
-from server.formats.harmony import gpt_oss_format
-from server.formats.raw import plain_format
-from server.formats.vocabulary import Vocabulary
+from server.formats.choice import Speech, completing, speech_of
+from server.formats.model_text import ModelText
 from server.hub.progress import Report
 from server.hub.reference import Reference
 from server.library.library import Library
@@ -32,7 +30,7 @@ from server.settings_slices import embedder_setup, local_options, upstream_optio
 from server.settings_upstream_source import UpstreamSource
 from server.worker.runtime.memory import available_bytes
 
-MakeFormat: TypeAlias = Callable[[Vocabulary], Format]
+Understand: TypeAlias = Callable[[ModelText], Speech]
 
 
 def registry(settings: Settings) -> Registry:
@@ -136,7 +134,7 @@ class Workshop:
 
     def _engine(self, listing: Listing, resident: bool) -> Engine:
         options = local_options(self._settings, listing, resident=resident)
-        make = partial(LocalEngine, make_format=_format(listing))
+        make = partial(LocalEngine, understand=_understand(listing))
         obtain = _obtain(self._settings, listing.local_model)
         if not resident:
             source = model_source(options, make, obtain)
@@ -162,11 +160,9 @@ class Workshop:
         return Habits(keep_alive_s=keep_alive_s, wait_s=self._settings.model_load_seconds)
 
 
-def _format(listing: Listing) -> MakeFormat:
+def _understand(listing: Listing) -> Understand:
     """How the model of a listing reads and writes."""
-    if listing.chat:
-        return lambda vocabulary: gpt_oss_format(vocabulary, _today)
-    return plain_format
+    return partial(speech_of, today=_today) if listing.chat else completing
 
 
 def _about(settings: Settings, listing: Listing) -> About:

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from server.core.ports import ModelCard
+from server.formats.choice import abilities_of
 from server.gguf_head import Head, read_head
 from server.hub.parts import part_names
 from server.settings_machine import has_graphics_card
@@ -84,6 +85,7 @@ class ModelFacts:
             slots=self.slots,
             vocabulary_size=head.lengths.get("tokenizer.ggml.tokens", 0),
             embedding_length=self._number("embedding_length") if makes_vectors else 0,
+            abilities=abilities_of(self._family, head.text("tokenizer.chat_template")),
         )
 
     def needed_bytes(self) -> int:

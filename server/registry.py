@@ -56,9 +56,15 @@ class Entry:
         tagged = (alias for alias in self.aliases if ":" in alias and not alias.endswith(":latest"))
         return tuple(dict.fromkeys((self.name, *tagged, *self.copies)))
 
+    @property
+    def chats(self) -> bool:
+        """Whether it can chat, as far as is known before it is loaded."""
+        card = self.engine.card()
+        return self.chat and (card is None or "chat" in card.abilities)
+
     def check_chat(self) -> None:
         """Errors: ServerError not_implemented for a model that does not chat."""
-        if not self.chat:
+        if not self.chats:
             raise ServerError(
                 "not_implemented",
                 f"The model {self.name!r} writes on after a text and cannot chat;"

@@ -90,7 +90,6 @@ def local_options(settings: Settings, listing: Listing, *, resident: bool) -> Lo
         model=model,
         limits=generation_limits(settings),
         demonstration=file == bundled_model(),
-        chat=listing.chat,
     )
 
 

@@ -35,7 +35,7 @@ def _part(ours: str = "", packages: str = "") -> Part:
 # `worker.runtime` is a part of its own, and `worker.messages` can be allowed without the rest.
 PARTS = {
     "core": _part(),
-    "formats": _part("core", "llguidance tiktoken jinja2"),
+    "formats": _part("core", "llguidance tiktoken jinja2 regex"),
     "worker": _part("core", "msgspec"),
     "worker.main": _part("core worker worker.runtime", "msgspec"),
     "worker.__main__": _part("worker.main"),

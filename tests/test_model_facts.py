@@ -14,6 +14,7 @@ from server.worker.messages import PrefixOptions
 from tests.bert import Bert, embedder_options
 from tests.engines.models import TINY, limits, local_engine, options
 from tests.gguf_copies import write_copy
+from tests.qwen3 import write_qwen3
 
 MIB = 1 << 20
 
@@ -37,6 +38,15 @@ def test_a_head_is_what_another_reader_reads():
             assert head.values[field.name] == content
     assert head.parameters == sum(int(tensor.n_elements) for tensor in reader.tensors)
     assert head.lengths["tokenizer.ggml.tokens"] == 2069
+
+
+def test_a_file_tells_what_its_model_can_be_asked_for(tmp_path: Path):
+    chatting = write_qwen3(tmp_path / "chatting.gguf")
+    silent = write_qwen3(tmp_path / "silent.gguf", template="")
+    abilities = [
+        ModelFacts(path, options(path)).card().abilities for path in (chatting, silent, TINY)
+    ]
+    assert abilities == [("chat", "tools", "thinking"), (), ("chat", "tools", "thinking")]
 
 
 def test_every_kind_of_value_is_read(tmp_path: Path):

@@ -1,10 +1,12 @@
 """Names to models: aliases, suffixes, the default, and what becomes of a name that nobody has."""
 
+from dataclasses import replace
+
 import pytest
 
 from server.core.errors import ServerError
 from server.registry import GPT_OSS_ALIASES, EmbedderEntry, Entry, Registry
-from tests.fakes import ScriptedEmbedder, ScriptedEngine
+from tests.fakes import CARD, ScriptedEmbedder, ScriptedEngine
 
 ENTRY = Entry(name="Mine", engine=ScriptedEngine(), created=1, aliases=GPT_OSS_ALIASES)
 
@@ -156,6 +158,16 @@ def test_a_model_that_only_completes_does_not_chat() -> None:
     with pytest.raises(ServerError, match="use /v1/completions") as refused:
         registry.resolve_chat("plain")
     assert (refused.value.kind, refused.value.code) == ("not_implemented", "chat_not_supported")
+
+
+def test_a_model_whose_file_brings_no_template_does_not_chat() -> None:
+    engine = ScriptedEngine(card=replace(CARD, abilities=()))
+    silent = Entry(name="silent", engine=engine, created=1)
+    assert not silent.chats
+    with pytest.raises(ServerError, match="'silent' writes on after a text and cannot chat"):
+        silent.check_chat()
+    # What is not known yet is not refused: the model says so itself.
+    assert Entry(name="later", engine=ScriptedEngine(card=None), created=1).chats
 
 
 def test_several_embedders_are_told_apart_by_name() -> None:

@@ -17,7 +17,7 @@ from server.core.messages import RawPrompt
 from server.core.ports import Engine, ModelCard
 from server.core.request import GenerationRequest
 from server.engines.local import LocalEngine, LocalOptions
-from server.formats.raw import plain_format
+from server.formats.choice import completing
 from server.loading import Habits
 from server.main import create_app
 from server.model_source import model_source
@@ -39,12 +39,12 @@ async def guest(
     """A model that only completes and comes and goes as `time` passes. `made` gets its engines."""
 
     def make(given: LocalOptions) -> LocalEngine:
-        engine = LocalEngine(given, plain_format)
+        engine = LocalEngine(given, completing)
         if made is not None:
             made.append(engine)
         return engine
 
-    given = LocalOptions(name="guest", model=options(path), limits=limits(), chat=False)
+    given = LocalOptions(name="guest", model=options(path), limits=limits())
     habits = Habits(now=time.now, later=time.later)
     source = model_source(given, make, None)
     engine = OnDemandEngine("guest", source, Residency(lambda: MEMORY), habits)

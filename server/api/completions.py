@@ -66,7 +66,7 @@ async def _complete(request: Request, who: Principal, model: str | None) -> Resp
     )
     prompts = prompts_of(body)
     echoes = await _texts(engine, prompts) if body.echo else ()
-    as_chat = behind.options.completions_as_chat and resolved.entry.chat
+    as_chat = behind.options.completions_as_chat and resolved.entry.chats
     rules = replace(behind.options, completions_as_chat=as_chat)
     call = to_call(body, prompts, asked, rules, echoes)
     if call.unknown:

@@ -44,7 +44,7 @@ async def list_models(
         chatting = [
             listed_model(entry.name, entry)
             for entry in entries
-            if isinstance(entry, Entry) and entry.chat
+            if isinstance(entry, Entry) and entry.chats
         ]
         page = Page(limit=limit, after_id=after_id, before_id=before_id)
         body = anthropic_models.models_body(chatting, page)
@@ -85,9 +85,9 @@ def listed_model(name: str, entry: Served) -> ListedModel:
 
 def _capabilities(entry: Served) -> tuple[str, ...]:
     match entry:
-        case Entry(chat=True):
-            return ("chat", "vision") if entry.vision else ("chat",)
         case Entry():
-            return ("completion",)
+            if not entry.chats:
+                return ("completion",)
+            return ("chat", "vision") if entry.vision else ("chat",)
         case EmbedderEntry():
             return ("embeddings",)

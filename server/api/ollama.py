@@ -117,7 +117,7 @@ async def _answer(
         call = ollama.to_chat_call(body, asked, behind.options)
     else:
         # A prompt for a model that does not chat has no form that it could be put in.
-        raw = body if resolved.entry.chat else body.model_copy(update={"raw": True})
+        raw = body if resolved.entry.chats else body.model_copy(update={"raw": True})
         call = ollama.to_generate_call(raw, asked, behind.options)
     if call.unknown:
         log.debug("ignored unknown parameters: %s", ", ".join(call.unknown)[:200])
@@ -221,11 +221,11 @@ def _model(name: str, entry: Served) -> OllamaModel:
 
 def _capabilities(entry: Served) -> tuple[str, ...]:
     match entry:
-        case Entry(chat=True):
-            sees = ("vision",) if entry.vision else ()
-            return (*ollama_models.CAPABILITIES, *sees)
         case Entry():
-            return ollama_models.COMPLETION
+            if not entry.chats:
+                return ollama_models.COMPLETION
+            sees = ("vision",) if entry.vision else ()
+            return (*ollama_models.capabilities(entry.engine.card()), *sees)
         case EmbedderEntry():
             return ollama_models.EMBEDDING
 

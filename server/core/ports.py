@@ -13,6 +13,9 @@ from server.core.request import GenerationRequest
 # An unloaded model is loaded when somebody asks it.
 EngineState: TypeAlias = Literal["stopped", "unloaded", "loading", "ready", "restarting", "failed"]
 
+# What a model can be asked for beside writing a text on.
+Ability: TypeAlias = Literal["chat", "tools", "thinking"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrefixCounters:
@@ -82,6 +85,7 @@ class ModelCard:
     vocabulary_size: int
     demonstration: bool = False
     embedding_length: int = 0
+    abilities: tuple[Ability, ...] = ("chat", "tools", "thinking")
     unclaimed_bytes: int = 0
     extra: dict[str, Any] = field(default_factory=dict)
 

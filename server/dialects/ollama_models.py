@@ -46,6 +46,13 @@ class OllamaModel:
     expires_at: datetime | None = None
 
 
+def capabilities(card: ModelCard | None) -> tuple[str, ...]:
+    """What a model that writes can do; before it was loaded, what most of them can."""
+    if card is None:
+        return CAPABILITIES
+    return ("completion", *(each for each in card.abilities if each != "chat"))
+
+
 def candidates(name: str) -> tuple[str, ...]:
     """The names that a client may mean, the likeliest first."""
     for prefix in _PREFIXES:

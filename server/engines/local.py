@@ -20,41 +20,41 @@ from server.engines.link import WorkerLink
 from server.engines.pictures import refuse_pictures
 from server.engines.session import Session
 from server.engines.supervision import Obtain, SupervisionOptions
-from server.formats.base import Format
+from server.formats.choice import Speech
+from server.formats.model_text import ModelText
 from server.formats.raw import spelt
-from server.formats.vocabulary import Vocabulary
 from server.worker.embedding.messages import EmbedderLoaded
-from server.worker.messages import Loaded
+from server.worker.messages import SAMPLE_TEXT, Loaded
 
 log = logging.getLogger(__name__)
 
 # Tokenising is CPU work that releases the GIL only now and then: more threads would not help.
 TOKENISER_THREADS = 2
+GPT_OSS = "gpt-oss"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalOptions(SupervisionOptions):
-    """What a local engine is made of. One that does not `chat` may have any vocabulary."""
+    """What a local engine is made of."""
 
     limits: GenerationLimits
     demonstration: bool = False
-    chat: bool = True
 
 
 class LocalEngine(SupervisedBackend[Session]):
-    """`core.ports.Engine` over one worker process. `make_format` may raise ValueError for a
-    vocabulary it cannot speak; its sentence becomes the engine's error. So does the ServerError of
+    """`core.ports.Engine` over one worker process. `understand` may raise ValueError for a model
+    whose text it cannot read; its sentence becomes the engine's error. So does the ServerError of
     `obtain`, which is called first where the model's file may have to be brought here.
     """
 
     def __init__(
         self,
         options: LocalOptions,
-        make_format: Callable[[Vocabulary], Format],
+        understand: Callable[[ModelText], Speech],
         obtain: Obtain | None = None,
     ) -> None:
         self._options = options
-        self._make_format = make_format
+        self._speech_of = understand
         self._threads = _tokenisers()
         super().__init__(options, obtain)
 
@@ -96,24 +96,58 @@ class LocalEngine(SupervisedBackend[Session]):
     async def _open_session(self, link: WorkerLink, loaded: Loaded | EmbedderLoaded) -> Session:
         assert isinstance(loaded, Loaded)
         loop = asyncio.get_running_loop()
-        vocabulary, text_format = await loop.run_in_executor(
-            self._threads, self._understand, loaded
+        speech = await loop.run_in_executor(self._threads, self._understand, loaded)
+        self._card = replace(
+            card_of(loaded),
+            demonstration=self._options.demonstration,
+            abilities=speech.abilities,
         )
-        self._card = replace(card_of(loaded), demonstration=self._options.demonstration)
-        return Session(link, self._card, vocabulary, text_format)
+        return Session(link, self._card, speech.vocabulary, speech.format)
 
-    def _understand(self, loaded: Loaded) -> tuple[Vocabulary, Format]:
-        vocabulary = Vocabulary.from_tokens(loaded.tokens, loaded.control_ids)
-        text_format = self._make_format(vocabulary)
-        foreign = self._options.chat and not self._options.demonstration
-        if foreign and not vocabulary.is_o200k:
+    def _understand(self, loaded: Loaded) -> Speech:
+        name = self._options.name
+        speech = self._speech_of(text_of(loaded))
+        if speech.note:
+            log.warning("model %s completes texts only: %s", name, speech.note)
+        sample = loaded.text.sample
+        if sample and speech.vocabulary.encode(SAMPLE_TEXT) != sample:
+            log.warning(
+                "model %s: llama.cpp tokenises text otherwise than this server; its answers may be"
+                " worse than they could be",
+                name,
+            )
+        if loaded.architecture == GPT_OSS and "chat" in speech.abilities:
+            self._check_vocabulary(speech)
+        return speech
+
+    def _check_vocabulary(self, speech: Speech) -> None:
+        if not self._options.demonstration and not speech.vocabulary.is_o200k:
             log.warning(
                 "model %s: its vocabulary is not gpt-oss's own (o200k); if this file is meant to be"
                 " gpt-oss-20b, download it again",
                 self._options.name,
             )
-        return vocabulary, text_format
 
 
 def _tokenisers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(TOKENISER_THREADS, thread_name_prefix="tokenise")
+
+
+def text_of(loaded: Loaded) -> ModelText:
+    """What a worker tells of its model's text, in the formats' words."""
+    text = loaded.text
+    return ModelText(
+        architecture=loaded.architecture,
+        tokeniser=text.tokeniser,
+        pre=text.pre,
+        tokens=loaded.tokens,
+        control_ids=loaded.control_ids,
+        end_ids=loaded.end_ids,
+        kinds=text.kinds,
+        scores=text.scores,
+        bos=text.bos,
+        eos=text.eos,
+        begins=text.begins,
+        space_prefix=text.space_prefix,
+        templates=text.templates,
+    )

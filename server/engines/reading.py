@@ -239,7 +239,7 @@ class Reading:
         return shortened
 
     def _beginning(self, delta: PartDelta, tokens: int) -> PartDelta:
-        ids = self._vocabulary.encode(delta.text)[:tokens]
+        ids = self._vocabulary.encode_on(delta.text)[:tokens]
         data = b"".join(map(self._vocabulary.bytes_of, ids))
         return PartDelta(text=data.decode("utf-8", "replace"), logprobs=delta.logprobs[:tokens])
 

@@ -4,7 +4,6 @@ Knows the frames and the format's plain values, not what happens to them.
 """
 
 import secrets
-from dataclasses import replace
 from hashlib import sha256
 
 from server.core.errors import ServerError
@@ -49,8 +48,7 @@ class Submissions:
         self.left_out = fit.left_out
         self.prompt_tokens = tokens
         self.allowance: Allowance = allowance(tokens, card.context_length, request, limits)
-        budgeted = replace(request, reasoning_budget=self.allowance.reasoning)
-        self._rails: Rails = text_format.rails(budgeted)
+        self._rails: Rails = text_format.rails(request, self.allowance.reasoning)
         self._context = card.context_length
         self._min_tokens = request.min_tokens
         self._first = Submit(

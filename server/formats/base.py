@@ -99,9 +99,10 @@ class Format(Protocol):
         invalid.
         """
 
-    def rails(self, request: GenerationRequest) -> Rails:
-        """What the answer to this request is held to; without a reasoning budget (0) the model does
-        not think. As slow as `prompt`. Errors: ServerError invalid.
+    def rails(self, request: GenerationRequest, reasoning: int | None = None) -> Rails:
+        """What the answer to this request is held to, when so many tokens may be spent thinking (0:
+        the model does not think; None: as the request says). As slow as `prompt`. Errors:
+        ServerError invalid.
         """
 
     def reader(self, request: GenerationRequest) -> Reader:

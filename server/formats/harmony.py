@@ -1,5 +1,7 @@
 """The format of gpt-oss models: requests to harmony prompts, harmony output to events."""
 
+from dataclasses import replace
+
 from server.core.request import Effort, GenerationRequest
 from server.formats.base import Prompt, Rails
 from server.formats.harmony_markers import Markers
@@ -34,7 +36,9 @@ class HarmonyFormat:
             boundaries=(len(head),),
         )
 
-    def rails(self, request: GenerationRequest) -> Rails:
+    def rails(self, request: GenerationRequest, reasoning: int | None = None) -> Rails:
+        if reasoning is not None:
+            request = replace(request, reasoning_budget=reasoning)
         return self._rules.rails(request)
 
     def reader(self, request: GenerationRequest) -> HarmonyReader:

@@ -6,17 +6,14 @@ Knows ids and their order, not how they are drawn nor how many there may be.
 
 from collections.abc import Iterator
 
-from server.core.errors import ServerError
-from server.core.messages import JsonSchema, Tool
 from server.core.request import GenerationRequest
-from server.formats.base import Grammar, Ids, Rails, Rule, Stretch
+from server.formats.argument_grammar import argument_grammar
+from server.formats.base import Ids, Rails, Rule, Stretch
 from server.formats.harmony_heads import Heads
 from server.formats.harmony_markers import Markers
-from server.formats.json_schema import checked
-from server.formats.output_grammar import ANY_OBJECT, output_grammar
+from server.formats.openings import opening
+from server.formats.output_grammar import output_grammar
 from server.formats.vocabulary import Vocabulary
-
-NO_ARGUMENTS: JsonSchema = {"type": "object", "properties": {}, "additionalProperties": False}
 
 
 class HarmonyRules:
@@ -65,18 +62,18 @@ class HarmonyRules:
         calls = {heads.call(tool): tool for tool in request.conversation.offered}
         later = self._later(request, list(calls))
         first = later if request.reasoning_budget == 0 else [heads.thought, *later]
-        yield heads.open((marks.channel,), first, ())
-        yield heads.open(heads.opening, later, (marks.end,))
+        yield opening((marks.channel,), first, ())
+        yield opening(heads.opening, later, (marks.end,))
         # What ends a text that is held to nothing is the model's decision; nothing else is.
         must = _has_form(request)
         for stray in (marks.start, marks.channel, *(marks.stops if must else ())):
-            yield heads.open(heads.leaving, later, (stray,), instead=True)
+            yield opening(heads.leaving, later, (stray,), instead=True)
         if request.output is not None:
             grammar = output_grammar(request.output, marks.return_)
             yield Rule(suffix=(marks.channel, *heads.answer), grammar=grammar)
         for head, tool in calls.items():
             # No stop id is drawn before the least length: a call has to end by its grammar.
-            arguments = self._arguments(tool, must=must or request.min_tokens > 0)
+            arguments = argument_grammar(tool, marks.call, must=must or request.min_tokens > 0)
             if arguments is not None:
                 yield Rule(suffix=head, grammar=arguments)
 
@@ -88,21 +85,6 @@ class HarmonyRules:
         if calls and request.output is None:
             plain.append(self._heads.preamble)
         return plain + calls
-
-    def _arguments(self, tool: Tool, *, must: bool) -> Grammar | None:
-        """The schema's where it is promised; where a form `must` be kept also if it can be, or at
-        least an object.
-        """
-        if not (tool.strict or must):
-            return None
-        path = f"{tool.path}.parameters"
-        try:
-            text = checked(NO_ARGUMENTS if tool.parameters is None else tool.parameters, path)
-        except ServerError:
-            if tool.strict:
-                raise
-            text = checked(ANY_OBJECT, path)
-        return Grammar(kind="json_schema", text=text, end=self._markers.call)
 
 
 def _has_form(request: GenerationRequest) -> bool:

@@ -18,18 +18,6 @@ from server.formats.output_grammar import output_grammar
 from server.formats.part_writer import PartWriter
 from server.formats.vocabulary import Vocabulary
 
-# How models spell the end of a text, after which they begin another.
-_ENDS = (
-    "<|endoftext|>",
-    "<|end_of_text|>",
-    "</s>",
-    "<eos>",
-    "<|return|>",
-    "<|end|>",
-    "<|call|>",
-    "<|im_end|>",
-    "<|eot_id|>",
-)
 # How models that fill in the middle spell what comes before, after, and where they are to write.
 _FILL_IN = (
     ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"),
@@ -49,8 +37,8 @@ class EitherFormat:
     def prompt(self, request: GenerationRequest) -> Prompt:
         return self._of(request).prompt(request)
 
-    def rails(self, request: GenerationRequest) -> Rails:
-        return self._of(request).rails(request)
+    def rails(self, request: GenerationRequest, reasoning: int | None = None) -> Rails:
+        return self._of(request).rails(request, reasoning)
 
     def reader(self, request: GenerationRequest) -> Reader:
         return self._of(request).reader(request)
@@ -65,20 +53,23 @@ class EitherFormat:
 
 class RawFormat:
     """`stop_ids` end an answer; a prompt of nothing is the id `beginning`, after which the model
-    begins a text.
+    begins a text. With `begins` it stands before every text.
     """
 
-    def __init__(self, vocabulary: Vocabulary, stop_ids: Ids, beginning: int) -> None:
+    def __init__(
+        self, vocabulary: Vocabulary, stop_ids: Ids, beginning: int, *, begins: bool = False
+    ) -> None:
         self._vocabulary = vocabulary
         self._stop_ids = stop_ids
         self._beginning = beginning
+        self._begins = begins
         self._fill_in = _fill_in(vocabulary)
 
     def prompt(self, request: GenerationRequest) -> Prompt:
         tokens = self._tokens(_raw(request))
         return Prompt(tokens=tokens or [self._beginning], stop_ids=self._stop_ids)
 
-    def rails(self, request: GenerationRequest) -> Rails:
+    def rails(self, request: GenerationRequest, reasoning: int | None = None) -> Rails:  # noqa: ARG002
         """The form holds from the first token; there is no reasoning."""
         if request.output is None:
             return Rails()
@@ -104,7 +95,8 @@ class RawFormat:
 
     def _ids(self, prompt: RawPrompt) -> list[int]:
         if isinstance(prompt.content, str):
-            return self._vocabulary.encode(prompt.content)
+            before = [self._beginning] if self._begins else []
+            return before + self._vocabulary.encode(prompt.content)
         check_ids(prompt.content, self._vocabulary, prompt.path)
         return list(prompt.content)
 
@@ -132,19 +124,6 @@ class RawReader:
 
     def finish(self) -> list[Event]:
         return self._part.end()
-
-
-def plain_format(vocabulary: Vocabulary) -> RawFormat:
-    """For a model of which nothing is known but its vocabulary. Errors: ValueError where that has
-    no end of a text.
-    """
-    ends = tuple(_found(vocabulary, _ENDS))
-    if not ends:
-        raise ValueError(
-            "The model's vocabulary has no control token that ends a text, such as <|endoftext|>;"
-            " convert it again with its special tokens."
-        )
-    return RawFormat(vocabulary, ends, beginning=ends[0])
 
 
 def spelt(tokens: Sequence[int], vocabulary: Vocabulary) -> tuple[bytes, ...]:

@@ -7,8 +7,9 @@ text of any length or shape crashes the tokeniser or holds up other threads.
 import base64
 import hashlib
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cached_property
+from typing import Any, TypeAlias
 
 import tiktoken
 
@@ -52,27 +53,41 @@ WINDOW = 12_500
 CHUNK = 100_000
 
 
-class Vocabulary:
-    """Tokens by id. Built by `from_tokens`; immutable; safe to use from several threads."""
+# Ordinary ids of any text. Errors: ServerError invalid.
+Encode: TypeAlias = Callable[[str], list[int]]
 
-    def __init__(self, tokens: tuple[bytes, ...], control_ids: frozenset[int]) -> None:
-        self._tokens = tokens
-        self._control_ids = control_ids
+
+class Vocabulary:
+    """Tokens by id; `encode` makes ordinary ids of text, and `go_on` of text that stands after
+    other text, where that is not the same. Immutable; safe to use from several threads.
+    """
+
+    def __init__(
+        self,
+        tokens: Sequence[bytes],
+        control_ids: Collection[int],
+        encode: Encode,
+        go_on: Encode | None = None,
+    ) -> None:
+        self._tokens = tuple(tokens)
+        self._control_ids = frozenset(control_ids)
         self._specials = {_spell(tokens[i]): i for i in sorted(control_ids, reverse=True)}
-        ranks = {token: i for i, token in enumerate(tokens) if token and i not in control_ids}
-        _check_bytes(ranks)
-        self._encoding = tiktoken.Encoding(
-            "model", pat_str=O200K_PATTERN, mergeable_ranks=ranks, special_tokens={}
-        )
+        self._encode = encode
+        self._go_on = go_on or encode
 
     @classmethod
     def from_tokens(cls, tokens: Sequence[bytes], control_ids: Collection[int]) -> "Vocabulary":
-        """A vocabulary of raw tokens in order of id. Errors: ValueError if it cannot spell every
-        byte.
+        """gpt-oss's vocabulary, or one that is made like it, of raw tokens in order of id. Errors:
+        ValueError if it cannot spell every byte.
         """
         markup = {i for i, token in enumerate(tokens) if _MARKUP.fullmatch(token)}
-        known = {i for i in control_ids if 0 <= i < len(tokens)}
-        return cls(tuple(tokens), frozenset(known | markup))
+        control = markup.union(i for i in control_ids if 0 <= i < len(tokens))
+        ranks = {token: i for i, token in enumerate(tokens) if token and i not in control}
+        _check_bytes(ranks)
+        encoding = tiktoken.Encoding(
+            "model", pat_str=O200K_PATTERN, mergeable_ranks=ranks, special_tokens={}
+        )
+        return cls(tokens, control, lambda text: _encoded(encoding, text))
 
     @property
     def size(self) -> int:
@@ -87,6 +102,11 @@ class Vocabulary:
         for i, token in enumerate(self._tokens[:O200K_SIZE]):
             digest.update(b"%b %d\n" % (base64.b64encode(token), i))
         return digest.hexdigest() == O200K_SHA256
+
+    @property
+    def specials(self) -> Mapping[str, int]:
+        """The control tokens by their text."""
+        return self._specials
 
     def special(self, text: str) -> int:
         """The id of the control token with this text. Errors: ValueError if there is none."""
@@ -108,12 +128,15 @@ class Vocabulary:
         Exactly tiktoken's, except in runs of more than 25,000 characters of one kind. About 10 MB
         a second: call it off the event loop.
         """
-        ids: list[int] = []
-        start = 0
-        for end in cuts(text):
-            ids += tokenise(self._encoding, text[start:end])
-            start = end
-        return ids
+        return self._encode(text)
+
+    def encode_on(self, text: str) -> list[int]:
+        """The same, of a text that others stand before: no blank is put there."""
+        return self._go_on(text)
+
+
+def _encoded(encoding: tiktoken.Encoding, text: str) -> list[int]:
+    return [token for chunk in chunks(text, BOUNDARY) for token in tokenise(encoding, chunk)]
 
 
 def tokenise(encoding: tiktoken.Encoding, text: str) -> list[int]:
@@ -127,8 +150,17 @@ def tokenise(encoding: tiktoken.Encoding, text: str) -> list[int]:
         raise ServerError("invalid", "The text cannot be tokenised; split it up.") from error
 
 
-def cuts(text: str) -> Iterator[int]:
-    """Where to cut a text into chunks: the end of each, ascending, the last one its length.
+def chunks(text: str, boundary: Any) -> Iterator[str]:
+    """A text in chunks that can be tokenised alone."""
+    start = 0
+    for end in cuts(text, boundary):
+        yield text[start:end]
+        start = end
+
+
+def cuts(text: str, boundary: Any = BOUNDARY) -> Iterator[int]:
+    """Where to cut a text into chunks: the end of each, ascending, the last one its length. At a
+    `boundary` (an expression) both sides can be tokenised alone.
 
     Looks at one window at a time, so that other threads get their turn in between.
     """
@@ -136,7 +168,7 @@ def cuts(text: str) -> Iterator[int]:
     last = barren = 0
     for window in range(0, size - WINDOW, WINDOW):
         end = window + WINDOW
-        found = BOUNDARY.search(text, window, end + 1)
+        found = boundary.search(text, window, end + 1)
         barren = 0 if found else barren + 1
         if barren == 2:
             last, barren = end, 0

@@ -14,6 +14,13 @@ from server.core.ports import PrefixCounters, SpeculationCounters
 EndReason: TypeAlias = Literal["stop", "length", "cancelled", "failed", "invalid"]
 RefusalKind: TypeAlias = Literal["busy", "context_too_long", "invalid"]
 
+# What a worker tokenises once, so that the gateway's tokeniser can be compared with llama.cpp's:
+# words, numbers, blanks, signs and scripts that llama.cpp splits as the models' authors do.
+SAMPLE_TEXT = (
+    "Hello, World! You're here; they'll see 1234567 things,\tdon't they?\n\n"
+    "def f(x):\n    return x ** 2  # squared\n\nПривет, мир! 你好，世界。 naïve café 🙂\n"
+)
+
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Base of all frames."""
@@ -177,6 +184,29 @@ class Ping(Frame, frozen=True, kw_only=True):
 # --- reports -------------------------------------------------------------------------------------
 
 
+class ModelText(Frame, frozen=True, kw_only=True):
+    """What the model file says of its text, beside its tokens. Ids that it does not name are -1.
+
+    `tokeniser` and `pre` are the file's names for how text is split; `kinds` has a byte for every
+    token: 0 text, 1 control, 2 text that is always a token of its own, 3 a byte; plus 0x40 and 0x80
+    where it takes the blanks to its left and right. `scores` are there where the tokeniser needs
+    them. With `begins` a text starts with the id `bos`, with `space_prefix` with a blank.
+    `templates` are the file's chat templates in Jinja by name, the usual one ""; `sample` are the
+    ids of SAMPLE_TEXT, without `bos`.
+    """
+
+    tokeniser: str = ""
+    pre: str = ""
+    kinds: bytes = b""
+    scores: list[float] = []
+    bos: int = -1
+    eos: int = -1
+    begins: bool = False
+    space_prefix: bool = False
+    templates: dict[str, str] = {}
+    sample: list[int] = []
+
+
 class Loaded(Frame, frozen=True, kw_only=True):
     """The model is in memory and answers.
 
@@ -199,6 +229,7 @@ class Loaded(Frame, frozen=True, kw_only=True):
     tokens: list[bytes]
     control_ids: list[int]
     end_ids: list[int]
+    text: ModelText = ModelText()
     unclaimed_bytes: int = 0
 
 

@@ -58,8 +58,9 @@ class Constraints:
         stop id is the last of them.
         """
         if self._matcher is not None and token in self._stops:
-            written = self._write(([self._end], None), room)
+            # What is written may open another grammar, with another end.
             is_end = token == self._end
+            written = self._write(([self._end], None), room)
             return Written(is_end, written[1:] if is_end else written)
         self._tail.append(token)
         rule = self._match(token, is_drawn=True)

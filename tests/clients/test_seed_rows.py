@@ -58,7 +58,7 @@ ELSEWHERE = {
     "S1-15": SERVICE,
     "S1-16": "is about commands: tests/deploy/test_readme.py types them",
     "S1-18": "is about requirements.txt: tests/test_scripts.py, tests/test_lock.py",
-    "S1-19": "is about the machine, which doctor and the installer look at: tests/doctor/test_room.py",
+    "S1-19": "is about the machine, which doctor looks at: tests/doctor/test_room.py",
     "S1-20": "is about the firewall: tests/deploy/test_firewall.py",
     "S1-21": IMAGE,
     "S1-22": "is about a page and `doctor`: tests/test_bot_pages.py, tests/doctor/test_findings.py",

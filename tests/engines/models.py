@@ -12,7 +12,7 @@ from server.core.messages import Conversation, UserMessage
 from server.core.request import SAMPLERS_OFF, GenerationRequest, Sampling
 from server.engines.allowance import GenerationLimits
 from server.engines.local import LocalEngine, LocalOptions
-from server.formats.harmony import gpt_oss_format
+from server.formats.choice import speech_of
 from server.worker.messages import ModelOptions, PrefixOptions
 
 TINY = Path(__file__).parents[2] / "models" / "gpt-oss-tiny.gguf"
@@ -55,9 +55,7 @@ def asked(text: str, *, name: str = "test", **more: object) -> GenerationRequest
 
 def local_engine(given: LocalOptions) -> LocalEngine:
     """An engine for gpt-oss on a fixed day, not yet started."""
-    return LocalEngine(
-        given, lambda vocabulary: gpt_oss_format(vocabulary, lambda: date(2026, 11, 20))
-    )
+    return LocalEngine(given, lambda text: speech_of(text, lambda: date(2026, 11, 20)))
 
 
 def endless(name: str = "endless") -> GenerationRequest:

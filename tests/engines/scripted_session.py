@@ -17,6 +17,7 @@ from server.core.request import GenerationRequest
 from server.engines.allowance import GenerationLimits
 from server.engines.generation import generate
 from server.engines.session import Mailbox
+from server.formats.base import Format
 from server.formats.harmony import gpt_oss_format
 from server.formats.raw import EitherFormat
 from server.formats.vocabulary import Vocabulary
@@ -50,10 +51,10 @@ class Script:
     written for it it does not write again; with nothing left it ends, or takes what it may.
     """
 
-    def __init__(self, vocabulary: Vocabulary, text: str) -> None:
+    def __init__(self, vocabulary: Vocabulary, text: str, end: int | None = None) -> None:
         self._vocabulary = vocabulary
         self._wishes = spell(vocabulary, text)
-        self._end = vocabulary.special("<|return|>")
+        self._end = vocabulary.special("<|return|>") if end is None else end
         self._at = 0
 
     def draw(self, constraints: Constraints | None) -> int:
@@ -79,19 +80,25 @@ class Script:
 
 class ScriptedSession:
     """Plays a turn of the script to every submission (`engines.session.Session`). JSON of any
-    schema is one of `values`; what was asked of the worker is in `submitted` and `halted`.
+    schema is one of `values`; what was asked of the worker is in `submitted` and `halted`. With
+    `speech` the model is another one than gpt-oss, and ends its turns with `end`.
     """
 
     def __init__(
-        self, *texts: str, values: Sequence[str] = ("{}",), card: ModelCard = CARD
+        self,
+        *texts: str,
+        values: Sequence[str] = ("{}",),
+        card: ModelCard = CARD,
+        speech: tuple[Vocabulary, Format] | None = None,
+        end: int | None = None,
     ) -> None:
         self.card = card
-        self.vocabulary = tiny_vocabulary()
-        self.format = text_format()
+        self.vocabulary, self.format = speech or (tiny_vocabulary(), text_format())
         self.submitted: list[Submit] = []
         self.halted: list[int] = []
         self._values = values
-        self._scripts = [Script(self.vocabulary, text) for text in texts]
+        self._end = end
+        self._scripts = [Script(self.vocabulary, text, end) for text in texts]
         self._ids = itertools.count(1)
 
     def next_id(self) -> int:
@@ -116,7 +123,7 @@ class ScriptedSession:
         """Everything is said already."""
 
     def _generated(self, command: Submit) -> Iterator[int]:
-        script = self._scripts.pop(0) if self._scripts else Script(self.vocabulary, "")
+        script = self._scripts.pop(0) if self._scripts else Script(self.vocabulary, "", self._end)
         constraints = constraints_of(command, self._matcher)
         room = command.max_tokens
         written = constraints.open(room) if constraints else []

@@ -56,11 +56,12 @@ async def test_a_file_that_llama_cpp_aborts_on(start_engine: StartEngine, tmp_pa
 GATEWAY = """
 import asyncio, sys
 from server.engines.local import LocalEngine, LocalOptions
+from server.formats.choice import completing
 from tests.engines.models import limits, options
 
 async def main():
     given = LocalOptions(name="tiny", model=options(), limits=limits())
-    engine = LocalEngine(given, lambda vocabulary: None)
+    engine = LocalEngine(given, completing)
     await engine.start()
     await engine.settled()
     print(engine.worker_pid, flush=True)

@@ -10,15 +10,13 @@ from server.core.errors import ServerError
 from server.core.events import collect
 from server.engines.local import LocalEngine, LocalOptions
 from server.engines.supervision import Obtain
-from server.formats.harmony import HarmonyFormat
+from server.formats.choice import speech_of
 from tests.engines.models import TINY, asked, limits, options
 
 
 def engine(obtain: Obtain) -> LocalEngine:
     given = LocalOptions(name="tiny", model=options(TINY / "nowhere"), limits=limits())
-    return LocalEngine(
-        given, lambda vocabulary: HarmonyFormat(vocabulary, lambda: date(2026, 11, 20)), obtain
-    )
+    return LocalEngine(given, lambda text: speech_of(text, lambda: date(2026, 11, 20)), obtain)
 
 
 class Delivery:

@@ -95,14 +95,21 @@ def plain_encoding(vocabulary: Vocabulary) -> tiktoken.Encoding:
 
 
 def spell(vocabulary: Vocabulary, text: str) -> list[int]:
-    """The ids of harmony text, in which <|markers|> stand for themselves."""
+    """The ids of a text in which <|markers|>, and all that is spelled like one of the vocabulary's
+    control tokens, stand for themselves.
+    """
     ids: list[int] = []
-    for piece in _MARKER.split(text):
-        if _MARKER.fullmatch(piece):
+    for piece in filter(None, re.split(_markers(vocabulary), text)):
+        if _MARKER.fullmatch(piece) or piece in vocabulary.specials:
             ids.append(vocabulary.special(piece))
         else:
             ids += vocabulary.encode(piece)
     return ids
+
+
+def _markers(vocabulary: Vocabulary) -> str:
+    others = sorted(vocabulary.specials, key=len, reverse=True)
+    return "|".join([_MARKER.pattern, *(f"({re.escape(name)})" for name in others if name)])
 
 
 def unspell(vocabulary: Vocabulary, ids: list[int]) -> str:

@@ -117,6 +117,14 @@ def test_a_grammar_that_may_end_is_ended_by_any_end_with_its_own(drawn: int) -> 
     assert rules.bounds() is None
 
 
+def test_an_end_that_opens_another_grammar_with_that_end_is_written() -> None:
+    first = Rule(suffix=[], grammar=alphabet("3 1 3", 8))
+    rules = constraints(rules=[first, Rule(suffix=[8], force=[6], grammar=alphabet("3 1 3", STOP))])
+    rules.open(ROOM)
+    assert draw(rules, 3) == [3]
+    assert rules.follow(STOP, ROOM) == Written(False, [8, 6])
+
+
 def test_the_end_of_a_grammar_may_complete_a_suffix() -> None:
     rules = constraints(
         rules=[Rule(suffix=[], grammar=alphabet("3 1 1", 8)), Rule(suffix=[3, 8], force=[6])]

@@ -15,6 +15,7 @@ from server.worker.runtime.grammar import Grammars
 from server.worker.runtime.library import Log
 from server.worker.runtime.model import Model, ModelError, ModelFile, place
 from server.worker.runtime.runner import LlamaRunner
+from server.worker.runtime.text import read_text
 from server.worker.runtime.vocabulary import read_vocabulary
 
 GREEDY = SamplerOptions(**(asdict(SAMPLERS_OFF) | {"temperature": 0.0, "seed": 0}))
@@ -121,4 +122,5 @@ def _describe(model: Model, slots: int, context_length: int, notes: tuple[str, .
         tokens=vocabulary.tokens,
         control_ids=vocabulary.control_ids,
         end_ids=vocabulary.end_ids,
+        text=read_text(model),
     )
