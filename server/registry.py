@@ -94,9 +94,7 @@ Served: TypeAlias = Entry | EmbedderEntry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolved:
-    """What a name means: the model, the name as the client wrote it (echoed in the answer), and the
-    effort that a suffix `:low`, `:medium` or `:high` asked for.
-    """
+    """What a name means: the model, the name as the client wrote it, and a suffix's effort."""
 
     entry: Entry
     asked: str
