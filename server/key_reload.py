@@ -1,5 +1,6 @@
 """Reads API_KEYS_FILE again when it changes, or when told to. A table that cannot be used changes
-nothing; the keys of API_KEYS stay as they are.
+nothing; the keys of API_KEYS stay as they are. Nor does an empty one: who has keys is not laid open
+by an edit.
 """
 
 import logging
@@ -59,6 +60,11 @@ class KeyReload:
         settings = self._settings.model_copy(update={"api_keys_file": file})
         for problem in contradictions(settings, ()):
             raise ValueError(str(problem))
+        if settings.keys.open and not self._ring.table.open and not settings.allow_anonymous:
+            raise ValueError(
+                f"{file.path} has no keys any more, and everybody would be let in; put one in, or"
+                " set ALLOW_ANONYMOUS=1 or leave API_KEYS_FILE out, and start the server again"
+            )
         return settings
 
 

@@ -98,6 +98,22 @@ def test_what_is_of_no_use_changes_nothing(
     assert bench.user("sk-second") == "boris"
 
 
+def test_an_emptied_file_lays_nothing_open(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    bench.write("{}")
+    bench.reload.check()
+    bench.reload.reload()
+    assert bench.user("sk-first") == "anna"
+    assert bench.user("sk-guessed") is None
+    assert "has no keys any more" in caplog.text
+
+
+def test_who_lets_everybody_in_may_empty_the_file(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, allow_anonymous="1")
+    bench.write("{}")
+    bench.reload.check()
+    assert bench.user("sk-guessed") == "anonymous"
+
+
 def test_a_file_that_is_gone_changes_nothing(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
