@@ -377,7 +377,7 @@ def test_the_bundled_model_is_a_demonstration_under_every_name(tmp_path: Path):
     settings = settings_with(tmp_path, {"name": "b", "chat": False})
     options = local_options(settings, served(settings).listings[1], resident=False)
     assert bundled_model() == TINY
-    assert (options.demonstration, options.chat, options.name) == (True, False, "b")
+    assert (options.demonstration, options.name) == (True, "b")
 
 
 @pytest.mark.parametrize(
