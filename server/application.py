@@ -7,8 +7,8 @@ from fastapi import FastAPI
 
 from server import assemble
 from server.api.app import build
-from server.settings import Settings
-from server.settings_slices import api_options
+from server.settings.settings import Settings
+from server.settings.slices import api_options
 
 
 def create_app(settings: Settings) -> FastAPI:

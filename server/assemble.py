@@ -17,17 +17,24 @@ from server.hub.progress import Report
 from server.hub.reference import Reference
 from server.library.library import Library
 from server.library.record import Kept
-from server.loading import Habits
-from server.model_facts import makes_vectors, weight_bytes
-from server.model_source import model_source
-from server.on_demand import OnDemandEmbedder, OnDemandEngine
-from server.registry import OURS, UPSTREAM, About, EmbedderEntry, Entry, Registry
-from server.residency import Residency, Resident
-from server.settings import Settings
-from server.settings_registry import Listing, LocalSource
-from server.settings_served import served
-from server.settings_slices import embedder_setup, local_options, upstream_options
-from server.settings_upstream_source import UpstreamSource
+from server.model_files.facts import makes_vectors, weight_bytes
+from server.model_files.source import model_source
+from server.registry.entries import (
+    OURS,
+    UPSTREAM,
+    About,
+    EmbedderEntry,
+    Entry,
+)
+from server.registry.loading import Habits
+from server.registry.on_demand import OnDemandEmbedder, OnDemandEngine
+from server.registry.registry import Registry
+from server.registry.residency import Residency, Resident
+from server.settings.registry_file import Listing, LocalSource
+from server.settings.served import served
+from server.settings.settings import Settings
+from server.settings.slices import embedder_setup, local_options, upstream_options
+from server.settings.upstream_source import UpstreamSource
 from server.worker.runtime.memory import available_bytes
 
 Understand: TypeAlias = Callable[[ModelText], Speech]

@@ -101,8 +101,8 @@ def _add_settings(parser: argparse.ArgumentParser, but: Collection[str] = ()) ->
     """A flag for every setting; a secret has none, since every user of a machine sees flags. `but`
     are those whose names mean something else here.
     """
-    from server.settings import Settings
-    from server.settings_checks import secret
+    from server.settings.checks import secret
+    from server.settings.settings import Settings
 
     group = parser.add_argument_group("settings (they win over the environment and .env)")
     for name, info in Settings.model_fields.items():
@@ -121,8 +121,9 @@ def _add_settings(parser: argparse.ArgumentParser, but: Collection[str] = ()) ->
 
 
 def _check_config(options: dict[str, str]) -> int:
-    from server import models_table, settings_table
-    from server.settings_load import find
+    from server.settings import models_table
+    from server.settings import table as settings_table
+    from server.settings.load import find
 
     if options.pop("markdown"):
         print(settings_table.markdown(), end="")
@@ -144,7 +145,7 @@ def _check_config(options: dict[str, str]) -> int:
 def _describe_api() -> int:
     from server import interface_doc
     from server.application import create_app
-    from server.settings import Settings
+    from server.settings.settings import Settings
 
     print(interface_doc.markdown(create_app(Settings())), end="")
     return OK
@@ -154,7 +155,7 @@ def _pull(options: dict[str, Any]) -> int:
     from server import pull
     from server.hub.client import Hub
     from server.hub.reference import read_reference
-    from server.settings_load import find
+    from server.settings.load import find
 
     try:
         reference = read_reference(options["model"])
@@ -178,7 +179,7 @@ def _say(text: str) -> None:
 
 
 def _serve(flags: dict[str, str]) -> int:
-    from server.settings_load import SettingsError, load
+    from server.settings.load import SettingsError, load
 
     try:
         settings = load(flags)
@@ -186,7 +187,7 @@ def _serve(flags: dict[str, str]) -> int:
         print(error, file=sys.stderr)
         return BAD_SETTINGS
 
-    from server import service
+    from server.service import service
 
     try:
         return service.run(settings, announce=lambda text: print(text, flush=True))

@@ -116,7 +116,7 @@ def _bench(options: dict[str, Any]) -> int:
     from server.benchmark import facts
     from server.benchmark.run import Wanted
     from server.benchmark.run import run as measure
-    from server.settings_load import SettingsError
+    from server.settings.load import SettingsError
     from server.verdicts import Failure
 
     as_json = options.pop("json")

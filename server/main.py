@@ -4,7 +4,7 @@ Importing this reads the settings, so nothing else of ours imports it.
 """
 
 from server.application import create_app
-from server.settings_load import SettingsError, load
+from server.settings.load import SettingsError, load
 
 try:
     app = create_app(load())

@@ -11,7 +11,7 @@ from pathlib import Path
 from server.check_client.address import Address
 from server.check_client.asking import Server
 from server.check_client.reaching import listens
-from server.settings import Settings
+from server.settings.settings import Settings
 from server.verdicts import Failure
 
 SERVICE = "gpt-api"

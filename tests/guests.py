@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 
 from server.core.errors import ServerError
 from server.core.ports import EngineStatus, ModelCard
-from server.loading import Habits, Prepared, Say, Source
-from server.on_demand import OnDemand
-from server.residency import Residency
+from server.registry.loading import Habits, Prepared, Say, Source
+from server.registry.on_demand import OnDemand
+from server.registry.residency import Residency
 from tests.fakes import CARD
 
 KEEP_ALIVE_S = 300.0

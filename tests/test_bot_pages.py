@@ -9,7 +9,7 @@ from server import cli_checks
 from server.auth.key_text import read_table
 from server.check_client.refusals import MEANINGS
 from server.engines import allowance
-from server.settings import Settings
+from server.settings.settings import Settings
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 PAGES = {

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from server import __version__, cli
-from server.settings import Settings
-from server.settings_load import ENV_FILE_VARIABLE
+from server.settings.load import ENV_FILE_VARIABLE
+from server.settings.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 KEYS = json.dumps({"sk-example-key-1": {"user": "admin", "permissions": ["all"]}})

@@ -15,9 +15,9 @@ import yaml
 
 from server.application import create_app
 from server.hub.reference import CATALOGUE
-from server.serving import LAST_WORDS_S
-from server.settings import Settings
-from server.settings_load import ENV_FILE_VARIABLE, find
+from server.service.serving import LAST_WORDS_S
+from server.settings.load import ENV_FILE_VARIABLE, find
+from server.settings.settings import Settings
 from tests.dockerfile import Ignored, Instruction, assignments, read_instructions
 
 ROOT = Path(__file__).resolve().parent.parent

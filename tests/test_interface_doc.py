@@ -8,7 +8,7 @@ from server import interface_doc
 from server.api.bodies import BODIES, OPTIONS
 from server.application import create_app
 from server.interface_types import subfields, type_text
-from server.settings import Settings
+from server.settings.settings import Settings
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "api.md"
 

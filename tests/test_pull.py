@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from server import cli
-from server.settings import Settings
+from server.settings.settings import Settings
 from tests.hub.local_hub import Cut, Hold, LocalHub, Refuse, Send, model, running_hub
 
 ROOT = Path(__file__).resolve().parent.parent

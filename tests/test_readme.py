@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from server import __version__, settings_table
+from server import __version__
 from server.application import create_app
 from server.auth.key_text import read_table
 from server.dialects.openai_chat import read_body as read_chat_body
 from server.dialects.openai_completions import prompts_of
 from server.dialects.openai_completions import read_body as read_completion_body
-from server.settings import Settings
-from server.settings_load import ENV_FILE_VARIABLE, find
+from server.settings import table as settings_table
+from server.settings.load import ENV_FILE_VARIABLE, find
+from server.settings.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from server.running import Unit, listener, unit
-from server.settings import Settings
+from server.settings.settings import Settings
 from tests.check_client import scripted
 from tests.check_client.scripted import HEALTH, Says, Scripted, running
 from tests.doctor.test_doctor import free_port

@@ -18,13 +18,13 @@ from server.core.ports import Engine, ModelCard
 from server.core.request import GenerationRequest
 from server.engines.local import LocalEngine, LocalOptions
 from server.formats.choice import completing
-from server.loading import Habits
 from server.main import create_app
-from server.model_source import model_source
-from server.on_demand import OnDemandEngine
-from server.residency import Residency
-from server.settings import Settings
-from server.settings_registry import Listing, LocalSource
+from server.model_files.source import model_source
+from server.registry.loading import Habits
+from server.registry.on_demand import OnDemandEngine
+from server.registry.residency import Residency
+from server.settings.registry_file import Listing, LocalSource
+from server.settings.settings import Settings
 from tests.engines.models import GREEDY, TINY, limits, options
 from tests.gpt2 import CONTEXT, write_gpt2
 from tests.guests import Time

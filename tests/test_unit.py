@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from server.presence import SILENCE_LIMIT_S
-from server.settings import Settings
+from server.service.presence import SILENCE_LIMIT_S
+from server.settings.settings import Settings
 
 SYSTEMD = Path(__file__).resolve().parent.parent / "systemd"
 UNIT = (SYSTEMD / "gpt-api.service").read_text()

@@ -11,7 +11,7 @@ from server.api.options import ApiOptions
 from server.auth.keys import Permission, Principal
 from server.auth.ring import KeyRing
 from server.library.library import Library
-from server.registry import Registry
+from server.registry.registry import Registry
 from server.response_store import ResponseStore
 
 

@@ -16,7 +16,8 @@ from starlette.types import Scope
 
 from server.api.wording import wording
 from server.core.errors import ErrorKind, ServerError
-from server.dialects.openai_json import path_text
+from server.dialects.openai_errors import invalid_value
+from server.dialects.openai_json import path_text, reason_text
 
 STATUS: Mapping[ErrorKind, int] = {
     "invalid": 400,
@@ -112,8 +113,7 @@ async def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     detail = error.errors()[0]
     param = path_text(detail["loc"][1:])
-    message = f"Invalid '{param}': {detail['msg']}."
-    return error_response(request.scope, ServerError("invalid", message, param=param or None))
+    return error_response(request.scope, invalid_value(param, reason_text(detail)))
 
 
 async def _client_gone(_: Request, __: Exception) -> Response:

@@ -13,7 +13,7 @@ from server.api.respond import respond
 from server.auth.keys import Principal
 from server.dialects.anthropic import Asked, read_body, read_count_body, to_call, to_count
 from server.dialects.anthropic_body import CountBody, MessagesBody
-from server.registry import Resolved
+from server.registry.entries import Resolved
 
 log = logging.getLogger(__name__)
 router = APIRouter(tags=["messages"])

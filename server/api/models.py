@@ -11,7 +11,7 @@ from server.dialects import anthropic_models
 from server.dialects.anthropic_models import MOST, VERSION_HEADER, Page
 from server.dialects.ollama_models import tag_objects
 from server.dialects.openai_models import ListedModel, Metadata, model_body, models_body
-from server.registry import EmbedderEntry, Entry, Served
+from server.registry.entries import EmbedderEntry, Entry, Served
 
 router = APIRouter(tags=["models"], dependencies=[Depends(authenticated)])
 union = APIRouter(tags=["models"], dependencies=[Depends(authenticated)])

@@ -26,7 +26,14 @@ from server.dialects.ollama_body import (
 from server.dialects.ollama_errors import lacks, model_missing, refused
 from server.dialects.ollama_fields import keep_alive_seconds, read_request
 from server.dialects.ollama_models import OllamaModel
-from server.registry import OURS, EmbedderEntry, Entry, Resolved, ResolvedEmbedder, Served
+from server.registry.entries import (
+    OURS,
+    EmbedderEntry,
+    Entry,
+    Resolved,
+    ResolvedEmbedder,
+    Served,
+)
 
 log = logging.getLogger(__name__)
 router = APIRouter(prefix="/api", tags=["ollama"])

@@ -15,7 +15,7 @@ from server.core.ports import Loadable
 from server.dialects import ollama_embed
 from server.dialects.ollama_body import OllamaEmbedBody
 from server.dialects.ollama_fields import read_request
-from server.registry import ResolvedEmbedder
+from server.registry.entries import ResolvedEmbedder
 
 router = APIRouter(prefix="/api", tags=["ollama"], dependencies=[Depends(allowed("embeddings"))])
 

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from server.api.deps import service
 from server.api.models import listed_model
 from server.dialects.overview import Overview, health_object, root_object
-from server.registry import Served
+from server.registry.entries import Served
 
 router = APIRouter(tags=["system"])
 

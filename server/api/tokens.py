@@ -18,7 +18,7 @@ from server.dialects.openai_chat import Asked
 from server.dialects.openai_chat_body import ChatBody
 from server.dialects.openai_effort import EFFORT_HEADER
 from server.dialects.openai_tokens import DetokenizeBody, TokenizeBody
-from server.registry import Resolved
+from server.registry.entries import Resolved
 
 router = APIRouter(tags=["tokens"])
 counts = APIRouter(tags=["tokens"])

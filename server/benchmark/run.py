@@ -19,12 +19,12 @@ from server.check_client.key_field import read_key
 from server.doctor import engine, model, room
 from server.machine import Machine, Process, processes
 from server.running import Listener
-from server.settings import Settings
-from server.settings_load import find, load
-from server.settings_machine import granted_cpus
-from server.settings_registry import Listing, LocalSource
-from server.settings_served import served
-from server.settings_slices import local_options
+from server.settings.load import find, load
+from server.settings.machine import granted_cpus
+from server.settings.registry_file import Listing, LocalSource
+from server.settings.served import served
+from server.settings.settings import Settings
+from server.settings.slices import local_options
 from server.surveying import SurveyFailed
 from server.verdicts import Failure
 from server.worker.messages import ModelOptions

@@ -22,10 +22,10 @@ from server.core.errors import ServerError
 from server.core.events import Finished, PartDelta
 from server.core.messages import RawPrompt
 from server.core.request import GenerationRequest, Sampling
-from server.registry import Entry
-from server.settings import Settings
-from server.settings_registry import Listing
-from server.settings_values import Size
+from server.registry.entries import Entry
+from server.settings.registry_file import Listing
+from server.settings.settings import Settings
+from server.settings.values import Size
 from server.verdicts import Failure
 
 LOOK_EVERY_S = 0.2

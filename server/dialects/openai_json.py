@@ -48,6 +48,13 @@ def path_text(path: Sequence[str | int]) -> str:
     return text.removeprefix(".")
 
 
+def reason_text(detail: ErrorDetails) -> str:
+    """What pydantic has against a value, amid a sentence, in the words of JSON."""
+    if detail["type"] in ("dict_type", "model_type", "model_attributes_type"):
+        return "input should be a valid object"
+    return detail["msg"][:1].lower() + detail["msg"][1:]
+
+
 def _check_count(value: Any) -> None:
     """Errors: ServerError invalid for too many values."""
     count, rest = 0, [value]
@@ -76,8 +83,7 @@ def _refusal(details: list[ErrorDetails], value: Any) -> ServerError:
     param = path_text(deepest)
     if fitting[0]["type"] == "missing":
         return missing(param)
-    reasons = [detail["msg"][:1].lower() + detail["msg"][1:] for detail in fitting]
-    return invalid_value(param, ", or ".join(dict.fromkeys(reasons)))
+    return invalid_value(param, ", or ".join(dict.fromkeys(map(reason_text, fitting))))
 
 
 def _real_path(detail: ErrorDetails, value: Any) -> tuple[str | int, ...]:

@@ -6,8 +6,8 @@ import subprocess
 from collections.abc import Iterator
 
 from server.running import Listener, Unit
-from server.settings import Settings
-from server.settings_checks import loopback
+from server.settings.checks import loopback
+from server.settings.settings import Settings
 from server.verdicts import Verdict, failed, note, ok
 
 

@@ -6,7 +6,7 @@ Knows what is there, not how it was found out.
 import shutil
 
 from server.machine import Machine
-from server.settings import Settings
+from server.settings.settings import Settings
 from server.verdicts import Verdict, failed, note, ok
 from server.worker.survey import Survey
 

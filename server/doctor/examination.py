@@ -12,11 +12,11 @@ from msgspec.structs import replace
 from server import running, surveying
 from server.doctor import access, engine, model, room
 from server.machine import Machine
-from server.settings import Settings
-from server.settings_load import Findings, find
-from server.settings_registry import Listing, LocalSource
-from server.settings_served import served
-from server.settings_slices import local_options
+from server.settings.load import Findings, find
+from server.settings.registry_file import Listing, LocalSource
+from server.settings.served import served
+from server.settings.settings import Settings
+from server.settings.slices import local_options
 from server.surveying import SurveyFailed
 from server.verdicts import Verdict, failed, note, ok
 from server.worker.messages import ModelOptions

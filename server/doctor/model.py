@@ -8,9 +8,9 @@ from server.hub.folder import Folder
 from server.hub.parts import part_names
 from server.hub.progress import amount
 from server.hub.reference import CATALOGUE, Reference
-from server.settings import Settings
-from server.settings_model_file import bundled_model
-from server.settings_registry import Listing
+from server.settings.model_file import bundled_model
+from server.settings.registry_file import Listing
+from server.settings.settings import Settings
 from server.verdicts import Verdict, failed, note, ok
 
 MAGIC = b"GGUF"

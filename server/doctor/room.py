@@ -8,7 +8,7 @@ from pathlib import Path
 from server.hub.progress import amount
 from server.hub.reference import Reference
 from server.machine import Machine
-from server.settings import Settings
+from server.settings.settings import Settings
 from server.verdicts import Verdict, failed, note, ok
 from server.worker.survey import Survey, SurveyedModel
 

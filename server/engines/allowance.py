@@ -82,20 +82,17 @@ def settled(visible: int, reasoning: int, room: int) -> Allowance:
 def _check_fit(
     prompt: int, context: int, request: GenerationRequest, limits: GenerationLimits
 ) -> None:
-    asked = _asked(request)
-    if limits.max_input_tokens is not None and prompt > limits.max_input_tokens:
-        raise _too_long(
-            f"it has {prompt} tokens, and this server takes at most {limits.max_input_tokens}"
-            f" (MAX_INPUT_TOKENS); shorten {_what(request)}",
-            request,
-        )
-    if context - prompt < asked:
-        wanted = f" and the answer may take {asked} more" if asked > 1 else ""
-        raise _too_long(
-            f"it has {prompt} tokens{wanted}, and this model's maximum context length is {context};"
-            f" shorten {_what(request)} or lower max_tokens",
-            request,
-        )
+    most, asked = limits.max_input_tokens, _asked(request)
+    if most is not None and prompt > most:
+        way_out = f"this server takes at most {most} (MAX_INPUT_TOKENS); shorten {_what(request)}"
+        raise _too_long(f": it has {prompt} tokens, and {way_out}.", request)
+    limit = f"and this model's maximum context length is {context}"
+    if prompt >= context:
+        raise _too_long(f": it has {prompt} tokens, {limit}; shorten {_what(request)}.", request)
+    if prompt + asked > context:
+        counts = f"it has {prompt} tokens and the answer may take {asked} more, {limit}"
+        way_out = f"lower max_tokens or shorten {_what(request)}"
+        raise _too_long(f" for so long an answer: {counts}; {way_out}.", request)
 
 
 def _asked(request: GenerationRequest) -> int:
@@ -111,4 +108,4 @@ def _too_long(reason: str, request: GenerationRequest) -> ServerError:
     """In words by which clients (LangChain, LiteLLM, Anthropic's) know what is the matter."""
     prompt = request.prompt
     param = "messages" if isinstance(prompt, Conversation) else prompt.path
-    return ServerError("context_too_long", f"The prompt is too long: {reason}.", param=param)
+    return ServerError("context_too_long", f"The prompt is too long{reason}", param=param)

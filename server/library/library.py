@@ -19,7 +19,8 @@ from server.hub.reference import Reference
 from server.library.names import place_of, plain_name
 from server.library.pulls import Fetch, Pulls
 from server.library.record import Kept, Record, RecordFile
-from server.registry import Registry, Served
+from server.registry.entries import Served
+from server.registry.registry import Registry
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,8 @@ from server.api.app import build
 from server.api.options import ApiOptions
 from server.auth.keys import KeyTable
 from server.library.library import Library
-from server.registry import GPT_OSS_ALIASES, EmbedderEntry, Entry, Registry
+from server.registry.entries import GPT_OSS_ALIASES, EmbedderEntry, Entry
+from server.registry.registry import Registry
 from tests.fakes import ScriptedEmbedder, ScriptedEngine
 
 CHAT = "/v1/chat/completions"

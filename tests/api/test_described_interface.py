@@ -14,7 +14,7 @@ from server.hub.progress import Report
 from server.hub.reference import Reference
 from server.library.library import Library
 from server.library.record import Kept
-from server.registry import Served
+from server.registry.entries import Served
 from tests.api.serving import app_on
 from tests.fakes import ScriptedEngine
 

@@ -12,7 +12,8 @@ from starlette.types import Receive, Scope, Send
 from server.auth.key_text import read_table
 from server.auth.keys import KeyTable
 from server.core.errors import ServerError
-from server.registry import EmbedderEntry, Entry, Registry
+from server.registry.entries import EmbedderEntry, Entry
+from server.registry.registry import Registry
 from tests.api.serving import CHAT, MESSAGES, app_on, client_of, listening
 from tests.fakes import Pause, ScriptedEmbedder, ScriptedEngine
 

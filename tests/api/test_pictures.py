@@ -9,7 +9,8 @@ from server.api.app import build
 from server.api.options import ApiOptions
 from server.auth.keys import KeyTable
 from server.core.messages import Conversation, Image, UserMessage
-from server.registry import UPSTREAM, Entry, Registry
+from server.registry.entries import UPSTREAM, Entry
+from server.registry.registry import Registry
 from tests.api.serving import CHAT, RESPONSES, client_of
 from tests.fakes import ScriptedEngine
 

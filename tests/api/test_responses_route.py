@@ -214,6 +214,9 @@ async def test_input_items_are_listed_by_page():
     assert rest["data"] == whole["data"][1::-1]
     assert [response.status_code for response in wrong] == [400, 400, 400]
     assert [response.json()["error"]["param"] for response in wrong] == ["limit", "order", "after"]
+    assert wrong[1].json()["error"]["message"] == (
+        "Invalid 'order': input should be 'asc' or 'desc'."
+    )
 
 
 async def test_stored_response_is_not_streamed_again():

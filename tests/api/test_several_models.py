@@ -18,10 +18,11 @@ from server.core.events import Event
 from server.core.messages import RawPrompt
 from server.core.ports import EngineStatus, ModelCard
 from server.core.request import GenerationRequest
-from server.loading import Habits, Prepared, Say, Source
-from server.on_demand import OnDemandEmbedder, OnDemandEngine
-from server.registry import About, EmbedderEntry, Entry, Registry
-from server.residency import Residency
+from server.registry.entries import About, EmbedderEntry, Entry
+from server.registry.loading import Habits, Prepared, Say, Source
+from server.registry.on_demand import OnDemandEmbedder, OnDemandEngine
+from server.registry.registry import Registry
+from server.registry.residency import Residency
 from tests.api.serving import CHAT, MESSAGES, client_of, listening
 from tests.fakes import CARD, Pause, ScriptedEmbedder, ScriptedEngine
 from tests.guests import Time

@@ -11,7 +11,8 @@ from server.api.app import build
 from server.api.options import ApiOptions
 from server.auth.key_text import read_table
 from server.auth.keys import KeyTable
-from server.registry import UPSTREAM, Entry, Registry
+from server.registry.entries import UPSTREAM, Entry
+from server.registry.registry import Registry
 from tests.api.serving import CHAT, MESSAGES, client_of
 from tests.engines.scripted_server import OK, Play, ScriptedServer, chunk, frame, serving, whole
 from tests.engines.upstreams import upstream

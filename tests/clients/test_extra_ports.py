@@ -28,6 +28,8 @@ def test_every_port_is_the_whole_server(manager: NotifySocket) -> None:
     settings = {"NOTIFY_SOCKET": manager.path, "FDSTORE": "8", "N_THREADS": "1"}
     server = ServerProcess("--extra-ports", "0", "--ollama-port", "0", **settings)
     try:
+        # At once: what nobody hears for a while is not kept.
+        manager.hear_until("READY=1")
         server.wait_until_ready()
         also, ollama = (
             next(match[1] for line in server.log if (match := pattern.search(line)))
@@ -40,7 +42,6 @@ def test_every_port_is_the_whole_server(manager: NotifySocket) -> None:
                 assert client.chat.completions.create(model="gpt-oss", **SHORT).choices
             assert httpx.get(f"{url}/health", timeout=60).status_code == 200
         assert httpx.get(f"{ollama}/health", timeout=60).status_code == 404
-        manager.hear_until("READY=1")
         assert manager.stored.keys() == {"PORT", EXTRA, "OLLAMA_PORT"}
         kept = manager.stored[EXTRA]
         assert also.endswith(f":{kept.getsockname()[1]}")
@@ -53,8 +54,8 @@ def test_an_extra_port_is_kept_over_a_restart(manager: NotifySocket) -> None:
     settings = {"NOTIFY_SOCKET": manager.path, "N_THREADS": "1"}
     first = ServerProcess("--extra-ports", "0", FDSTORE="8", **settings)
     try:
-        first.wait_until_ready()
         manager.hear_until("READY=1")
+        first.wait_until_ready()
         assert first.stop() == 0
     finally:
         first.stop(signal.SIGKILL)

@@ -89,7 +89,7 @@ def test_an_upgrade_under_load_loses_no_request(patient: Installed) -> None:
 
 def test_an_upgrade_that_does_not_start_goes_back(service: Installed) -> None:
     before = service.box.run("readlink", "/opt/gpt-api/current")
-    newer(service, "echo 'raise SystemExit(1)' >>server/service.py")
+    newer(service, "echo 'raise SystemExit(1)' >>server/service/service.py")
     said = install(service.box, "--upgrade", checkout=NEWER, check=False)
     assert "the one before runs again: 9.9.9-" in said
     assert service.box.run("readlink", "/opt/gpt-api/current") == before

@@ -12,8 +12,8 @@ from server.doctor import access, engine, model
 from server.doctor.examination import local_listings, of_settings
 from server.machine import Machine
 from server.running import Listener, Unit, unit, unit_of
-from server.settings import Settings
-from server.settings_load import find
+from server.settings.load import find
+from server.settings.settings import Settings
 from server.verdicts import Verdict
 from server.worker.survey import Card, Survey
 

@@ -7,7 +7,7 @@ import pytest
 from server.doctor import room
 from server.hub.reference import CATALOGUE
 from server.machine import Machine
-from server.settings import Settings
+from server.settings.settings import Settings
 from server.worker.survey import Card, Survey, SurveyedModel
 
 GB = 1_000_000_000

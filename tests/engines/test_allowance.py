@@ -62,6 +62,22 @@ def test_the_refusal_has_the_words_that_clients_look_for() -> None:
     assert "this model's maximum context length is 1000" in caught.value.message
 
 
+def test_the_refusal_names_what_can_be_lowered() -> None:
+    with pytest.raises(ServerError) as prompt_alone:
+        allowed(1000, 1000, {"max_tokens": 5})
+    assert prompt_alone.value.message == (
+        "The prompt is too long: it has 1000 tokens, and this model's maximum context length is"
+        " 1000; shorten the messages."
+    )
+    with pytest.raises(ServerError) as with_the_answer:
+        allowed(92, 1000, {"max_tokens": 5000})
+    assert with_the_answer.value.message == (
+        "The prompt is too long for so long an answer: it has 92 tokens and the answer may take"
+        " 5000 more, and this model's maximum context length is 1000; lower max_tokens or shorten"
+        " the messages."
+    )
+
+
 @given(
     prompt=COUNT,
     context=COUNT,

@@ -14,7 +14,8 @@ from server.hub.progress import Report
 from server.hub.reference import Reference
 from server.library.library import Library
 from server.library.record import FILE_NAME, Kept
-from server.registry import Entry, Registry, Served
+from server.registry.entries import Entry, Served
+from server.registry.registry import Registry
 from tests.fakes import ScriptedEngine
 
 GEMMA = "gemma3"

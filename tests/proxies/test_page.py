@@ -2,8 +2,8 @@
 
 import re
 
-from server.settings import Settings
-from server.settings_load import find
+from server.settings.load import find
+from server.settings.settings import Settings
 from tests.proxies.configurations import NAME, PAGE, block
 
 

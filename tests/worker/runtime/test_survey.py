@@ -5,8 +5,8 @@ from pathlib import Path
 import gguf
 import pytest
 
-from server.settings import Settings
-from server.settings_slices import model_options
+from server.settings.settings import Settings
+from server.settings.slices import model_options
 from server.surveying import SurveyFailed, look
 from server.worker.survey import SurveyRequest
 

@@ -1,0 +1,1 @@
+"""The application as a service: run under uvicorn, drained, watched by systemd."""
