@@ -3,10 +3,12 @@
 Pure ASGI: anything that wraps the response would hide a client's hang-up from the routes.
 """
 
+import asyncio
 import logging
 import re
 import secrets
 import time
+from contextlib import suppress
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -18,6 +20,8 @@ from server.logs import request_id
 
 log = logging.getLogger(__name__)
 
+# How long a client may go on sending what is not wanted.
+HEAR_OUT_S = 10.0
 OPENAI_VERSION = "2020-10-01"
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 _SLASHES = re.compile(r"/{2,}")
@@ -65,7 +69,10 @@ class RequestId:
 
 
 class BodyLimit:
-    """Refuses bodies above a size, by their header where it tells and while reading otherwise."""
+    """Refuses bodies above a size, by their header where it tells and while reading otherwise. The
+    rest of such a body is heard out for a while: a connection that ends under a client that is
+    still sending takes the answer with it.
+    """
 
     def __init__(self, app: ASGIApp, max_bytes: int) -> None:
         self._app = app
@@ -76,8 +83,10 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         length = Headers(scope=scope).get("content-length", "")
-        if length.isdecimal() and int(length) > self._max_bytes:
-            await error_response(scope, self._refusal())(scope, receive, send)
+        left = self._max_bytes - (int(length) if length.isdecimal() else 0)
+        if left < 0:
+            refuse = error_response(scope, self._refusal())
+            await refuse(scope, receive, _hearing_out(receive, send))
             return
         left = self._max_bytes
 
@@ -89,7 +98,10 @@ class BodyLimit:
                 raise self._refusal()
             return message
 
-        await self._app(scope, counted, send)
+        async def patient(message: Message) -> None:
+            await (_hearing_out(receive, send) if left < 0 else send)(message)
+
+        await self._app(scope, counted, patient)
 
     def _refusal(self) -> ServerError:
         return ServerError(
@@ -97,6 +109,25 @@ class BodyLimit:
             f"The request body is larger than the {self._max_bytes} bytes that this server takes;"
             " send less.",
         )
+
+
+def _hearing_out(receive: Receive, send: Send) -> Send:
+    """Sends a whole reply, but does not let the server end it before the client has sent all."""
+
+    async def rest() -> None:
+        while (message := await receive())["type"] == "http.request" and message.get("more_body"):
+            pass
+
+    async def patient(message: Message) -> None:
+        if message["type"] != "http.response.body" or message.get("more_body"):
+            await send(message)
+            return
+        await send({**message, "more_body": True})
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(rest(), HEAR_OUT_S)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    return patient
 
 
 class LastReply:
