@@ -1,4 +1,4 @@
-"""What the README promises: the settings, the addresses, the files and the examples are real."""
+"""What the README and the pages promise: settings, addresses, files and examples are real."""
 
 import json
 import re
@@ -18,15 +18,22 @@ from server.settings.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCS = ROOT / "docs"
+PAGES = {
+    path: path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *DOCS.glob("*.md"))
+}
+# The pages about this server's own names; others name those of nginx, Docker and systemd too.
+OURS = [ROOT / "README.md", DOCS / "requests.md", DOCS / "models.md", DOCS / "design.md"]
 CHANGELOG = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
 def test_settings_table_is_the_one_in_force():
-    _, _, rest = README.partition("<!-- settings: gpt-api check-config --markdown -->\n")
+    page = PAGES[DOCS / "settings.md"]
+    _, _, rest = page.partition("<!-- settings: gpt-api check-config --markdown -->\n")
     table, _, _ = rest.partition("<!-- end of settings -->")
     assert table.strip() == settings_table.markdown().strip()
 
@@ -52,7 +59,8 @@ def test_example_of_settings_is_good(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_every_setting_named_in_the_text_exists():
     known = {name.upper() for name in Settings.model_fields} | {"GPT_API_ENV_FILE", "PYTHON"}
-    named = set(re.findall(r"`([A-Z][A-Z_]+)(?:=[^`]*)?`", README))
+    pages = "\n".join(PAGES[page] for page in OURS)
+    named = set(re.findall(r"`([A-Z][A-Z_]+)(?:=[^`]*)?`", pages))
     assert named <= known
     assert len(named) > 20
 
@@ -61,7 +69,8 @@ def test_addresses_exist():
     app = create_app(Settings())
     served = {*app.openapi()["paths"], app.docs_url, app.redoc_url}
     pattern = r"`(?:GET |POST )?(/(?!etc/|opt/|var/)[a-z][^ `]*)`"
-    named = set(re.findall(pattern, README)) - {"/v1", "/v1/*", "/api/*"}
+    pages = "\n".join(PAGES[page] for page in OURS)
+    named = set(re.findall(pattern, pages)) - {"/v1", "/v1/*", "/api/*"}
     assert "/v1/chat/completions" in named
     assert {_nameless(path) for path in named} <= {_nameless(path) for path in served}
 
@@ -71,7 +80,9 @@ def _nameless(path: str) -> str:
 
 
 def test_curl_sends_a_chat_and_a_completion():
-    chat, completion = (block for block in blocks("sh") if block.startswith("curl"))
+    (chat,) = (block for block in blocks("sh") if block.startswith("curl"))
+    requests = blocks("sh", PAGES[DOCS / "requests.md"])
+    (completion,) = (block for block in requests if block.startswith("curl"))
     body = json.loads(re.search(r"-d '(.*)'", chat)[1])
     assert read_chat_body(json.dumps(body).encode()).model == Settings().model_name
     assert f"127.0.0.1:{Settings().port}/v1/chat/completions" in chat
@@ -96,9 +107,20 @@ def test_tree_names_only_what_exists():
         folder = folder if line.startswith(" ") else name
 
 
-@pytest.mark.parametrize("target", re.findall(r"\]\((?!http)([^)#]+)\)", README))
-def test_links_lead_somewhere(target: str):
-    assert (ROOT / target).is_file()
+def anchors(text: str) -> set[str]:
+    """What links into a page may name, as the usual viewers derive it from headings."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S), re.M)
+    plain = [re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings]
+    return {heading.strip().replace(" ", "-") for heading in plain}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_links_lead_somewhere(page: Path):
+    for target, anchor in re.findall(r"\]\((?!http)([^)#\s]*)(?:#([^)]*))?\)", PAGES[page]):
+        place = (page.parent / target).resolve() if target else page
+        assert place.exists(), target
+        if anchor:
+            assert anchor in anchors(place.read_text(encoding="utf-8")), (target, anchor)
 
 
 def test_modules_of_the_straight_line_exist():

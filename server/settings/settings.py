@@ -189,7 +189,7 @@ class Settings(
     # --- who may ask
     api_keys: Keys = setting(
         KeyTable(),
-        "Who may ask: a table of keys, as JSON or as a Python dict (see Keys).",
+        "Who may ask: a table of keys, as JSON or as a Python dict (see README, Keys).",
         example=KEY_TABLE_SHAPE,
         secret=True,
     )

@@ -24,7 +24,7 @@ class SeveralSettings(BaseModel):
 
     model_registry_path: RegistrySource | None = setting(
         None,
-        "A list of more models, in YAML or JSON (see Several models). Unset: there are no more.",
+        "A list of more models, in YAML or JSON (see docs/models.md). Unset: there are no more.",
         example="/etc/gpt-api/registry.yaml",
     )
     include_default_models: bool = setting(

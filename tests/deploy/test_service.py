@@ -33,7 +33,9 @@ def test_an_attacker_finds_little(service: Installed) -> None:
     level = re.search(r"exposure level for gpt-api.service: ([0-9.]+)", said)
     assert level, said
     assert float(level[1]) <= 1.5
-    assert service.box.run("systemd-analyze", "verify", "gpt-api.service") == ""
+    verdict = service.box.run("systemd-analyze", "verify", "gpt-api.service")
+    # Older versions complain of others' units, too.
+    assert [line for line in verdict.splitlines() if "gpt-api" in line] == []
     pid = service.box.show("MainPID")
     assert service.box.shell(f"stat -c %U /proc/{pid}").strip() == "gpt-api"
     assert service.box.shell("stat -c '%a %U %G' /etc/gpt-api/keys.json").split() == [

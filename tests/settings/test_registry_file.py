@@ -201,11 +201,9 @@ def test_the_example_has_the_names_that_older_clients_ask_for():
     assert all(not each.chat for each in listings if each.name in SEED_IDS)
 
 
-def test_the_readmes_list_is_one():
-    readme = EXAMPLE.parent.with_name("README.md").read_text(encoding="utf-8")
-    (block,) = (
-        each for each in re.findall(r"```yaml\n(.*?)```", readme, re.S) if "hf_repo" in each
-    )
+def test_the_list_of_the_page_is_one():
+    page = (EXAMPLE.parents[1] / "docs" / "models.md").read_text(encoding="utf-8")
+    (block,) = (each for each in re.findall(r"```yaml\n(.*?)```", page, re.S) if "hf_repo" in each)
     entries = [Entry.model_validate(each) for each in yaml.safe_load(block)]
     assert [each.name for each in entries] == ["qwen3", "GPT-2", "nomic"]
 
