@@ -23,7 +23,8 @@ HEAD = """# The interface
 What the server answers, and what becomes of every field that a request may have. *Honoured*: it
 does what its name says. *Ignored*: taken, and changes nothing. *Refused*: answered with 400 and the
 field's name, for ignoring it would change the meaning of the answer. What stands nowhere here is
-unknown: ignored, or with `STRICT_PARAMS=1` refused. `null` is the same as leaving a field out.
+unknown: ignored, or at the top of a body refused with `STRICT_PARAMS=1`. `null` is the same as
+leaving a field out.
 
 Those under `/v1` also answer without it, and those about tokens also under `/v1` and `/extras`.
 

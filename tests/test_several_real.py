@@ -91,6 +91,7 @@ async def test_a_file_that_is_broken_is_told_to_whoever_asks(tmp_path: Path) -> 
             with pytest.raises(ServerError, match=r"llama\.cpp cannot load the model file") as told:
                 await completed(engine)
             assert told.value.kind == "engine_failed"
+            assert "; download it again" in told.value.message
         broken.unlink()
         with pytest.raises(ServerError, match=r"guest cannot be loaded: .*No such file"):
             await completed(engine)

@@ -23,6 +23,7 @@ class Feed:
         self._news = asyncio.Event()
         self._running = len(streams)
         self._unfinished = len(streams)
+        self._cancelled = False
         self._tasks = [
             asyncio.create_task(self._read(index, stream)) for index, stream in enumerate(streams)
         ]
@@ -64,11 +65,18 @@ class Feed:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running -= 1
-        if not task.cancelled() and (error := task.exception()) is not None:
+        error: BaseException | None = None
+        if not task.cancelled():
+            error = task.exception()
+        elif not self._cancelled:
+            # Somebody else did it, and whoever waits for its events would wait in vain.
+            error = RuntimeError("an engine's stream was cancelled")
+        if error is not None:
             self._failure = self._failure or error
             self._cancel()
         self._news.set()
 
     def _cancel(self) -> None:
+        self._cancelled = True
         for task in self._tasks:
             task.cancel()

@@ -164,16 +164,18 @@ def _resolve(request: Request, name: str | None) -> Resolved:
 
 
 def named_model(request: Request, name: str | None) -> Resolved | ResolvedEmbedder:
-    """The model that an Ollama client means, echoed as it wrote it. Errors: ServerError invalid,
-    model_not_found, in Ollama's words.
+    """The model that an Ollama client means, echoed as it wrote it where it has that name. Errors:
+    ServerError invalid, model_not_found, in Ollama's words.
     """
     if not name:
         raise refused("model is required", "model")
     for candidate in ollama_models.candidates(name):
         try:
-            return replace(service(request).registry.find(candidate), asked=name)
+            found = service(request).registry.find(candidate)
         except ServerError:
             continue
+        # Another name is that of the model which answers in place of one that is not served.
+        return replace(found, asked=name) if found.asked == candidate else found
     raise model_missing(name[:100])
 
 

@@ -102,13 +102,15 @@ class Conversation:
     """Messages in order, oldest first, and the tools the model may call: with `callable_tools` only
     those of these names, though it sees all. `tool_choice` "required": it must call one.
 
-    A last message of the assistant without tool calls is the beginning of the answer.
+    A last message of the assistant without tool calls is the beginning of the answer. `path` is
+    where the client wrote the messages, for what is wrong with them.
     """
 
     messages: tuple[Message, ...]
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice = "auto"
     callable_tools: tuple[str, ...] = ()
+    path: str = field(default="messages", compare=False)
 
     @property
     def offered(self) -> tuple[Tool, ...]:

@@ -78,6 +78,10 @@ SAMPLERS_OFF = Sampling(
 )
 
 
+# `max_tokens` of who wants as many as there is room for.
+UNLIMITED = 2**31 - 1
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonOutput:
     """The visible answer is one JSON value: of this schema, or any object where there is none.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
-from server.core.request import Sampling
+from server.core.request import UNLIMITED, Sampling
 from server.dialects.base import Rules
 from server.dialects.ollama_errors import refused
 from server.dialects.openai_chat_body import HUGE, LONGEST_WINDOW
@@ -80,7 +80,7 @@ def read_options(raw: Mapping[str, Any] | None, rules: Rules) -> Options:
 
 def _max_tokens(asked: int, rules: Rules) -> int:
     """-1 and -2 ask for as much as the context holds."""
-    wanted = asked if 0 < asked <= HUGE else HUGE
+    wanted = asked if 0 < asked < UNLIMITED else UNLIMITED
     limit = rules.output_tokens_limit
     return wanted if limit is None else min(wanted, limit)
 

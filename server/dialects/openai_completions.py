@@ -131,4 +131,4 @@ def _conversation(prompt: RawPrompt) -> Conversation:
         raise invalid_value(prompt.path, f"{way_out}; send a text")
     if prompt.suffix:
         raise unsupported("suffix", f"{way_out}; leave it out")
-    return Conversation(messages=(UserMessage(text=prompt.content),))
+    return Conversation(messages=(UserMessage(text=prompt.content),), path=prompt.path)

@@ -90,7 +90,11 @@ def _conversation(body: ResponsesBody, memory: Memory, *, vision: bool) -> Conve
     tools = to_tools(body)
     choice, names = to_choice(body, tools)
     return Conversation(
-        messages=(*instructions, *messages), tools=tools, tool_choice=choice, callable_tools=names
+        messages=(*instructions, *messages),
+        tools=tools,
+        tool_choice=choice,
+        callable_tools=names,
+        path="input",
     )
 
 

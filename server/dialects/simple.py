@@ -56,7 +56,7 @@ def to_call(body: SimpleBody, asked: Asked, rules: Rules) -> Call:
     request = GenerationRequest(
         id=asked.id,
         owner=asked.owner,
-        prompt=Conversation(messages=(UserMessage(text=body.message),)),
+        prompt=Conversation(messages=(UserMessage(text=body.message),), path="message"),
         effort=effort,
         reasoning_budget=budget,
         max_tokens=_max_tokens(body, rules),

@@ -106,6 +106,6 @@ def _what(request: GenerationRequest) -> str:
 
 def _too_long(reason: str, request: GenerationRequest) -> ServerError:
     """In words by which clients (LangChain, LiteLLM, Anthropic's) know what is the matter."""
-    prompt = request.prompt
-    param = "messages" if isinstance(prompt, Conversation) else prompt.path
-    return ServerError("context_too_long", f"The prompt is too long{reason}", param=param)
+    return ServerError(
+        "context_too_long", f"The prompt is too long{reason}", param=request.prompt.path
+    )

@@ -28,10 +28,13 @@ _PACKAGE_ROOT = str(Path(__file__).resolve().parents[2])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """How a worker process ended: its return code (negative: the signal) and its last words."""
+    """How a worker process ended: its return code (negative: the signal) and its last words;
+    `unresponsive`: it was ended by this side, for it gave no sign of life.
+    """
 
     returncode: int
     last_words: str
+    unresponsive: bool = False
 
     @property
     def cause(self) -> str:
@@ -39,6 +42,8 @@ class Ending:
         if self.returncode >= 0:
             return f"exit status {self.returncode}"
         name = signal.Signals(-self.returncode).name
+        if self.unresponsive:
+            return f"killed by {name}, for it gave no sign of life"
         if name == "SIGKILL":
             return "killed by SIGKILL, as the kernel does when memory runs out"
         return f"killed by {name}"
@@ -57,6 +62,7 @@ class WorkerLink:
         self._reader = reader
         self._writer = writer
         self._last: deque[str] = deque(maxlen=LAST_LINES)
+        self._unresponsive = False
         self._words = asyncio.create_task(self._listen())
         self._heard_at = time.monotonic()
 
@@ -124,6 +130,7 @@ class WorkerLink:
             self.send(Ping())
             await asyncio.sleep(interval_s)
             asked = asked + 1 if self._heard_at == heard_at else 0
+        self._unresponsive = True
         log.error("worker %d has given no sign of life for %.0f s", self.pid, self.silence_s)
         self.kill()
 
@@ -132,7 +139,7 @@ class WorkerLink:
         returncode = await self._process.wait()
         await self._words
         self._writer.close()
-        return Ending(returncode=returncode, last_words="\n".join(self._last))
+        return self._ending(returncode)
 
     async def close(self) -> Ending:
         """Ask the worker to leave, insist after a grace period. Safe on one that is gone."""
@@ -144,7 +151,7 @@ class WorkerLink:
             # The listening task was cancelled with the wait; there is nobody left to listen to.
             returncode = await self._process.wait()
             self._writer.close()
-            return Ending(returncode=returncode, last_words="\n".join(self._last))
+            return self._ending(returncode)
 
     def kill(self) -> None:
         """End the process at once; `ending` tells when it is gone."""
@@ -153,6 +160,10 @@ class WorkerLink:
             # watcher finds it reaped already and reports status 255 instead of the signal.
             with suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
+
+    def _ending(self, returncode: int) -> Ending:
+        last_words = "\n".join(self._last)
+        return Ending(returncode=returncode, last_words=last_words, unresponsive=self._unresponsive)
 
     async def _listen(self) -> None:
         assert self._process.stderr is not None

@@ -20,7 +20,7 @@ from server.core.messages import (
     ToolResult,
     UserMessage,
 )
-from server.core.request import SAMPLERS_OFF, GenerationRequest, JsonOutput
+from server.core.request import SAMPLERS_OFF, UNLIMITED, GenerationRequest, JsonOutput
 from server.engines.upstream_options import UpstreamOptions
 from server.engines.upstream_wire import content, lacking, output_param
 
@@ -73,7 +73,7 @@ def completion_body(
     body["prompt"] = prompt.content
     body["suffix"] = prompt.suffix or None
     body["logprobs"] = request.logprobs
-    if request.max_tokens is None:
+    if body["max_tokens"] is None:
         # Others write 16 tokens then.
         body["max_tokens"] = options.limits.max_tokens
     return _given(body)
@@ -90,7 +90,8 @@ def _common(request: GenerationRequest, options: UpstreamOptions) -> _Json:
         "model": options.model,
         "stream": True,
         "stream_options": {"include_usage": True},
-        "max_tokens": request.max_tokens,
+        # More than they have room for they refuse.
+        "max_tokens": None if request.max_tokens == UNLIMITED else request.max_tokens,
         "stop": list(request.stop) or None,
         "logit_bias": {str(token): bias for token, bias in sampling.logit_bias.items()} or None,
         **{name: getattr(sampling, name) for name in _SAMPLERS},

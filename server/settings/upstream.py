@@ -16,7 +16,8 @@ class UpstreamSettings(BaseModel):
     base_url: str | None = setting(
         None,
         "A server that speaks gpt-oss.com's chatkit, for gpt-oss-120b and, where no other model has"
-        " that name, gpt-oss-20b (see docs/upstreams.md). Unset: none; nothing leaves this machine.",
+        " that name, gpt-oss-20b (see docs/upstreams.md). Unset: none; nothing leaves this"
+        " machine.",
         example="https://api.gpt-oss.example",
         pattern=URL,
         expected="a URL",

@@ -67,10 +67,9 @@ class Gate:
         wait_s = self._wait_s(submit.owner)
         waiting = len(self._inside) - limits.slots
         if waiting >= limits.queue_limit:
-            fault = (
-                f"The model is answering {limits.slots} requests and {waiting} more wait, which is"
-                " all it takes"
-            )
+            running = "1 request" if limits.slots == 1 else f"{limits.slots} requests"
+            wait = f"{waiting} more {'waits' if waiting == 1 else 'wait'}"
+            fault = f"The model is answering {running} and {wait}, which is all it takes"
         elif wait_s > limits.queue_deadline_s:
             fault = (
                 f"This request would wait about {ceil(wait_s)} s for its turn, and at most"

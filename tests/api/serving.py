@@ -29,12 +29,15 @@ def app_on(
     keys: KeyTable | None = None,
     embedder: ScriptedEmbedder | None = None,
     library: Library | None = None,
+    *,
+    forgiving: bool = False,
     **options: Any,
 ) -> FastAPI:
     """The application with one model, `gpt-oss-20b`, and with an embedder `nomic` beside it."""
     entry = Entry(name="gpt-oss-20b", engine=engine, created=1_700_000_000, aliases=GPT_OSS_ALIASES)
     second = EmbedderEntry(name="nomic", engine=embedder, created=2) if embedder else None
-    registry = Registry([entry, *([second] if second else [])], "gpt-oss-20b")
+    entries = [entry, *([second] if second else [])]
+    registry = Registry(entries, "gpt-oss-20b", forgiving=forgiving)
     if library is not None:
         library.recall(registry)
     return build(registry, keys or KeyTable(), ApiOptions(version="0.0.0", **options), library)

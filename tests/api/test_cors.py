@@ -1,5 +1,7 @@
 """Pages of other origins: none unless named, and preflights need no key."""
 
+import json
+
 import httpx
 import pytest
 
@@ -53,6 +55,35 @@ async def test_a_named_page_is_let_in_without_a_key(method: str):
     allowed = {each.strip().lower() for each in headers["access-control-allow-headers"].split(",")}
     assert {each.strip() for each in ASKED_HEADERS.split(",")} <= allowed
     assert headers["x-request-id"]
+
+
+@pytest.mark.parametrize(
+    ("origin", "site", "allowed", "status"),
+    [
+        (PAGE, "cross-site", (), 403),
+        ("null", "cross-site", (), 403),
+        (PAGE, "cross-site", ("https://other.example.com",), 403),
+        (PAGE, "cross-site", (PAGE,), 200),
+        (PAGE, "cross-site", ("*",), 200),
+        (PAGE, "same-origin", (), 200),
+        ("app://notes", "cross-site", (), 200),
+        ("chrome-extension://abc", "none", (), 200),
+    ],
+)
+async def test_what_a_page_of_another_site_posts_is_not_computed(
+    origin: str, site: str, allowed: tuple[str, ...], status: int
+):
+    engine = ScriptedEngine()
+    # No preflight comes before plain text.
+    headers = {"Origin": origin, "Sec-Fetch-Site": site, "Content-Type": "text/plain"}
+    body = json.dumps({"messages": MESSAGES})
+    async with client_of(app_on(engine, cors_origins=allowed)) as client:
+        response = await client.post(CHAT, content=body, headers=headers)
+        page = await client.get("/healthz", headers=headers)
+    assert (response.status_code, page.status_code) == (status, 200)
+    assert len(engine.requests) == (status == 200)
+    if status == 403:
+        assert "CORS_ALLOW_ORIGINS" in response.json()["error"]["message"]
 
 
 async def test_another_page_is_not():

@@ -37,6 +37,20 @@ async def test_every_event_arrives_once_and_in_order():
     await feed.close()
 
 
+async def test_a_stream_that_somebody_else_cancels_is_a_failure():
+    async def cancelled() -> AsyncGenerator[Event, None]:
+        yield STARTED
+        raise asyncio.CancelledError
+
+    feed = Feed([cancelled()])
+    arrived = await feed.batch()
+    with pytest.raises(RuntimeError, match="was cancelled"):
+        arrived += await feed.batch()
+    assert arrived == [(0, STARTED)]
+    assert feed.over
+    await feed.close()
+
+
 async def test_streams_advance_side_by_side():
     pause = Pause()
     engine = ScriptedEngine(by_request={0: (STARTED, pause, finished()), 1: HELLO})

@@ -52,6 +52,17 @@ async def ask(
         return await client.post(path, json={"model": MODEL, **body})
 
 
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [(MODEL, MODEL), ("GPT-OSS:latest", "GPT-OSS:latest"), ("unknown", "gpt-oss-20b")],
+)
+async def test_reply_names_the_model_that_answered(model: str, told: str):
+    async with client_of(app_on(ScriptedEngine(), forgiving=True)) as client:
+        for path, body in (("chat", {"messages": MESSAGES}), ("generate", {"prompt": "Hi"})):
+            asked = {"model": model, "stream": False, **body}
+            assert (await client.post(f"/api/{path}", json=asked)).json()["model"] == told
+
+
 async def test_whole_chat():
     async with client_on(ScriptedEngine(*THINKING)) as client:
         reply = await client.chat(model=MODEL, messages=MESSAGES)

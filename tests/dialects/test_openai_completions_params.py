@@ -170,6 +170,7 @@ def test_prompts_can_be_asked_as_messages():
     call = completion({"prompt": ["a", "b"]}, completions_as_chat=True)
     said = [Conversation(messages=(UserMessage(text=text),)) for text in "ab"]
     assert [request.prompt for request in call.requests] == said
+    assert [request.conversation.path for request in call.requests] == ["prompt[0]", "prompt[1]"]
     assert [request.effort for request in call.requests] == ["medium"] * 2
     assert call.requests[0].reasoning_budget is None
 

@@ -159,6 +159,10 @@ def test_an_answer_that_is_begun_is_text(body: dict[str, Any], param: str):
     assert call({"input": begun}).requests[0].conversation.begun == "Hel"
 
 
+def test_what_is_wrong_with_the_prompt_is_said_of_the_input():
+    assert call({}).requests[0].conversation.path == "input"
+
+
 @pytest.mark.parametrize("param", sorted(REFUSED))
 def test_what_cannot_be_done_is_refused_by_name(param: str):
     error = refusal({param: {"a": 1}})

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.core.errors import ServerError
-from server.core.messages import Conversation
+from server.core.messages import Conversation, RawPrompt
 from server.core.request import GenerationRequest
 from server.engines.allowance import HEADERS, LEAST_REASONING, Allowance, allowance
 from tests.engines.models import limits
@@ -60,6 +60,18 @@ def test_the_refusal_has_the_words_that_clients_look_for() -> None:
     # LangChain and Anthropic's clients; LiteLLM.
     assert "prompt is too long" in caught.value.message
     assert "this model's maximum context length is 1000" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [Conversation(messages=(), path="input"), RawPrompt(content="", path="input")],
+)
+def test_the_refusal_names_the_field_that_the_client_wrote(
+    prompt: Conversation | RawPrompt,
+) -> None:
+    with pytest.raises(ServerError) as caught:
+        allowance(1000, 1000, GenerationRequest(id="r", prompt=prompt), limits())
+    assert caught.value.param == "input"
 
 
 def test_the_refusal_names_what_can_be_lowered() -> None:

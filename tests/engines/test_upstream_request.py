@@ -16,7 +16,13 @@ from server.core.messages import (
     ToolResult,
     UserMessage,
 )
-from server.core.request import GenerationRequest, GrammarOutput, JsonOutput, Sampling
+from server.core.request import (
+    UNLIMITED,
+    GenerationRequest,
+    GrammarOutput,
+    JsonOutput,
+    Sampling,
+)
 from server.engines.upstream import WIRES
 from server.engines.upstream_exchange import Outgoing
 from tests.engines.upstreams import asked, options, raw
@@ -120,6 +126,10 @@ def test_what_the_protocol_has_is_passed_on(more: Any, expected: Any) -> None:
     assert body(asked(**more)) == BARE | expected
 
 
+def test_who_wants_all_there_is_room_for_names_no_length() -> None:
+    assert body(asked(max_tokens=UNLIMITED, fit=True)) == BARE
+
+
 def test_openai_itself_knows_lengths_by_their_newer_name() -> None:
     there = "https://api.openai.com/v1"
     assert body(asked(max_tokens=5), base_url=there) == BARE | {"max_completion_tokens": 5}
@@ -203,6 +213,7 @@ def test_tools_and_their_choice_are_sent(more: Any, expected: Any) -> None:
     ("request_", "expected"),
     [
         (raw("Once"), {"prompt": "Once", "max_tokens": 77}),
+        (raw("Once", max_tokens=UNLIMITED, fit=True), {"prompt": "Once", "max_tokens": 77}),
         (raw((1, 2), suffix="end"), {"prompt": [1, 2], "suffix": "end", "max_tokens": 77}),
         (
             raw(max_tokens=3, logprobs=1, stop=("x",)),

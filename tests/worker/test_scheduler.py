@@ -232,7 +232,7 @@ def test_the_queue_is_bounded_and_says_when_to_come_back() -> None:
     refused = desk.submit(4, [4], 2)
     assert isinstance(refused, Refused)
     assert (refused.kind, refused.retry_after) == ("busy", 8.0)
-    assert "answering 2 requests and 1 more wait" in refused.message
+    assert "answering 2 requests and 1 more waits," in refused.message
     assert "try again in 8 s" in refused.message
     desk.finish()
     assert 4 not in desk.ended

@@ -183,4 +183,7 @@ def _refused(path: str, reasons: list[str]) -> str:
     # llama.cpp ends with a line that only repeats that it failed.
     telling = [reason for reason in reasons if reason != "failed to load model"]
     reason = "; ".join(telling) or "it gave no reason"
-    return f"llama.cpp cannot load the model file {path}: {reason}."
+    return (
+        f"llama.cpp cannot load the model file {path}: {reason.rstrip('.')}; download it again, or"
+        " take another model or quantisation."
+    )
