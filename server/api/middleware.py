@@ -69,9 +69,9 @@ class RequestId:
 
 
 class BodyLimit:
-    """Refuses bodies above a size, by their header where it tells and while reading otherwise. The
-    rest of such a body is heard out for a while: a connection that ends under a client that is
-    still sending takes the answer with it.
+    """Refuses bodies above a size, by their header where it tells and while reading otherwise. Such
+    a body is heard out first, for a while: many clients and proxies look at no answer before they
+    have sent all, and lose one that ends the connection under them.
     """
 
     def __init__(self, app: ASGIApp, max_bytes: int) -> None:
@@ -82,11 +82,13 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        length = Headers(scope=scope).get("content-length", "")
-        left = self._max_bytes - (int(length) if length.isdecimal() else 0)
-        if left < 0:
-            refuse = error_response(scope, self._refusal())
-            await refuse(scope, receive, _hearing_out(receive, send))
+        headers = Headers(scope=scope)
+        length = headers.get("content-length", "")
+        if length.isdecimal() and int(length) > self._max_bytes:
+            # Who asks first whether to send will not send.
+            if "expect" not in headers:
+                await _hear_out(receive)
+            await error_response(scope, self._refusal())(scope, receive, send)
             return
         left = self._max_bytes
 
@@ -95,13 +97,11 @@ class BodyLimit:
             message = await receive()
             left -= len(message.get("body", b""))
             if left < 0:
+                await _hear_out(receive)
                 raise self._refusal()
             return message
 
-        async def patient(message: Message) -> None:
-            await (_hearing_out(receive, send) if left < 0 else send)(message)
-
-        await self._app(scope, counted, patient)
+        await self._app(scope, counted, send)
 
     def _refusal(self) -> ServerError:
         return ServerError(
@@ -111,23 +111,15 @@ class BodyLimit:
         )
 
 
-def _hearing_out(receive: Receive, send: Send) -> Send:
-    """Sends a whole reply, but does not let the server end it before the client has sent all."""
+async def _hear_out(receive: Receive) -> None:
+    """Take what still comes of a body, and do nothing with it."""
 
     async def rest() -> None:
         while (message := await receive())["type"] == "http.request" and message.get("more_body"):
             pass
 
-    async def patient(message: Message) -> None:
-        if message["type"] != "http.response.body" or message.get("more_body"):
-            await send(message)
-            return
-        await send({**message, "more_body": True})
-        with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(rest(), HEAR_OUT_S)
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    return patient
+    with suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(rest(), HEAR_OUT_S)
 
 
 class LastReply:
