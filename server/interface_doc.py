@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from server.api.bodies import BODIES, OPTIONS
-from server.dialects.openai_fields import OtherFields
+from server.dialects.other_fields import OtherFields
 from server.interface_types import range_text, subfields, type_text
 
 HEAD = """# The interface

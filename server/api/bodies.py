@@ -18,7 +18,7 @@ from server.dialects import (
     openai_tokens,
     simple,
 )
-from server.dialects.openai_fields import OtherFields
+from server.dialects.other_fields import OtherFields
 
 _ANTHROPIC = OtherFields(ignored=anthropic_body.IGNORED, refused=anthropic_body.REFUSED)
 _RESPONSES = OtherFields(

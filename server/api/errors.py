@@ -16,8 +16,8 @@ from starlette.types import Scope
 
 from server.api.wording import wording
 from server.core.errors import ErrorKind, ServerError
-from server.dialects.openai_errors import invalid_value
-from server.dialects.openai_json import path_text, reason_text
+from server.dialects.json_body import path_text, reason_text
+from server.dialects.refusals import invalid_value
 
 STATUS: Mapping[ErrorKind, int] = {
     "invalid": 400,

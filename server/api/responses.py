@@ -16,7 +16,6 @@ from server.core.ports import Engine
 from server.dialects.base import Call
 from server.dialects.openai_chat import Asked
 from server.dialects.openai_effort import EFFORT_HEADER
-from server.dialects.openai_errors import unsupported
 from server.dialects.openai_responses import Memory, read_body, to_call
 from server.dialects.openai_responses_body import ResponsesBody
 from server.dialects.openai_responses_history import (
@@ -31,6 +30,7 @@ from server.dialects.openai_responses_history import (
     write_items,
 )
 from server.dialects.openai_tokens import input_tokens_body
+from server.dialects.refusals import unsupported
 from server.response_store import Kept, Turn
 
 log = logging.getLogger(__name__)

@@ -13,8 +13,8 @@ from server.dialects.anthropic_messages import to_messages
 from server.dialects.anthropic_reply import PING, MessageReply, MessageStyle
 from server.dialects.anthropic_tools import to_choice, to_tools
 from server.dialects.base import Call, Rules
-from server.dialects.openai_errors import invalid_value, missing
-from server.dialects.openai_json import read
+from server.dialects.json_body import read
+from server.dialects.refusals import invalid_value, missing
 
 _EFFORTS: Mapping[str, Effort] = {
     "low": "low",

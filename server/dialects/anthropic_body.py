@@ -11,8 +11,8 @@ from typing import Any
 from pydantic import Field
 
 from server.core.errors import ServerError
-from server.dialects.openai_chat_body import HUGE, Array, Flag, Number, Whole, Wire
-from server.dialects.openai_errors import unsupported
+from server.dialects.refusals import unsupported
+from server.dialects.wire import HUGE, Array, Flag, Number, Whole, Wire
 
 # Fields that change nothing in the text of an answer: taken and not used.
 IGNORED = frozenset(

@@ -21,8 +21,8 @@ from server.core.messages import (
 from server.dialects.anthropic_body import CountBody, MessageBlock, MessageTurn
 from server.dialects.arguments import arguments_text
 from server.dialects.openai_chat_messages import check_function_name
-from server.dialects.openai_errors import invalid_value, missing
 from server.dialects.pictures import data_url, picture, user_message
+from server.dialects.refusals import invalid_value, missing
 
 T = TypeVar("T")
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from server.dialects.openai_errors import invalid_value
 from server.dialects.openai_models import ListedModel
+from server.dialects.refusals import invalid_value
 
 # Those who send it read Anthropic's words, at addresses that OpenAI's clients ask too.
 VERSION_HEADER = "anthropic-version"

@@ -9,7 +9,7 @@ from server.core.messages import Tool, ToolChoice
 from server.dialects.anthropic_body import CountBody, MessageTool
 from server.dialects.openai_chat_messages import check_function_name
 from server.dialects.openai_chat_tools import MAX_TOOLS
-from server.dialects.openai_errors import invalid_value, missing, unsupported
+from server.dialects.refusals import invalid_value, missing, unsupported
 
 
 def to_tools(body: CountBody) -> tuple[Tool, ...]:

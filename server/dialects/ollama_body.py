@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from server.core.errors import ServerError
-from server.dialects.openai_chat_body import HUGE, Array, Flag, Whole, Wire
+from server.dialects.wire import HUGE, Array, Flag, Whole, Wire
 
 # Fields that change nothing in the text of an answer: taken and not used.
 IGNORED = frozenset({"height", "insecure", "name", "shift", "steps", "verbose", "width"})

@@ -10,9 +10,9 @@ from typing import Any
 
 from server.core.durations import read_duration
 from server.core.request import Effort, JsonOutput
+from server.dialects.json_body import Body, read
 from server.dialects.ollama_body import OllamaAnswerBody
 from server.dialects.ollama_errors import refused
-from server.dialects.openai_json import Body, read
 
 MOST_LOGPROBS = 20
 

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from server.core.errors import ServerError
 from server.dialects.ollama_errors import refused
-from server.dialects.openai_chat_body import Flag, Wire
+from server.dialects.wire import Flag, Wire
 
 SUCCESS = "success"
 # What Ollama says when everything is here, one line each.

@@ -12,7 +12,7 @@ from typing import Any
 from server.core.request import UNLIMITED, Sampling
 from server.dialects.base import Rules
 from server.dialects.ollama_errors import refused
-from server.dialects.openai_chat_body import HUGE, LONGEST_WINDOW
+from server.dialects.wire import HUGE, LONGEST_WINDOW
 
 INTEGERS = frozenset({"mirostat", "num_predict", "repeat_last_n", "seed", "top_k"})
 FLOATS = frozenset(

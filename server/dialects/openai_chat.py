@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from server.core.messages import Conversation
 from server.core.request import Effort, GenerationRequest, JsonOutput
 from server.dialects.base import Call, Rules
+from server.dialects.json_body import read
 from server.dialects.openai_chat_body import AnswerBody, ChatBody, check_fields
 from server.dialects.openai_chat_messages import to_messages
 from server.dialects.openai_chat_numbers import (
@@ -22,8 +23,7 @@ from server.dialects.openai_chat_output import to_output
 from server.dialects.openai_chat_reply import ChatReply, ReplyStyle
 from server.dialects.openai_chat_thinking import Thinking, to_thinking
 from server.dialects.openai_chat_tools import to_choice, to_tools, uses_functions
-from server.dialects.openai_errors import invalid_value
-from server.dialects.openai_json import read
+from server.dialects.refusals import invalid_value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

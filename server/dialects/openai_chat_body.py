@@ -4,18 +4,13 @@ ignored.
 Checks types and ranges; what the fields mean is not known here.
 """
 
-from dataclasses import dataclass
-from typing import Annotated, Any, TypeAlias, TypeVar, cast
+from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler
-from pydantic_core import CoreSchema
+from pydantic import Field
 
-from server.dialects.openai_errors import unsupported
-from server.dialects.openai_fields import OtherFields
-
-HUGE = 2**31 - 1
-# The longest look-back that any model here has; -1 asks for it.
-LONGEST_WINDOW = 131_072
+from server.dialects.other_fields import OtherFields
+from server.dialects.refusals import unsupported
+from server.dialects.wire import HUGE, LONGEST_WINDOW, Array, Flag, Number, Whole, Wire
 
 OTHER_FIELDS = OtherFields(
     ignored=frozenset(
@@ -42,36 +37,6 @@ OTHER_FIELDS = OtherFields(
         "web_search_options": "this server does not search the web",
     },
 )
-
-
-def _integral(value: Any) -> Any:
-    """Some clients write every number as a float: 256.0 is an integer."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-@dataclass(frozen=True)
-class _FailFast:
-    """One slip is enough to refuse a body: to tell of every one would cost more than to answer it.
-    (pydantic's own mark cannot stand in a union.)
-    """
-
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        return cast(CoreSchema, {**handler(source), "fail_fast": True})
-
-
-Item = TypeVar("Item")
-Array: TypeAlias = Annotated[list[Item], _FailFast()]
-Flag = Annotated[bool, Field(strict=True)]
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-Whole = Annotated[int, Field(strict=True), BeforeValidator(_integral)]
-
-
-class Wire(BaseModel):
-    """Base of the wire models: unknown keys are kept, so that they can be named."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
 
 
 class PictureAddress(Wire):

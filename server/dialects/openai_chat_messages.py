@@ -19,8 +19,8 @@ from server.core.messages import (
     UserMessage,
 )
 from server.dialects.openai_chat_body import CalledFunction, ChatMessage, Content, ContentPart
-from server.dialects.openai_errors import invalid_value, missing, unsupported_content
 from server.dialects.pictures import picture, user_message
+from server.dialects.refusals import invalid_value, missing, unsupported_content
 
 # What the model's format can carry as a function's name.
 FUNCTION_NAME = re.compile(r"[a-zA-Z0-9_.-]{1,64}", re.ASCII)

@@ -7,8 +7,9 @@ import re
 
 from server.core.request import Sampling
 from server.dialects.base import Rules
-from server.dialects.openai_chat_body import LONGEST_WINDOW, AnswerBody, ChatBody
-from server.dialects.openai_errors import invalid_value
+from server.dialects.openai_chat_body import AnswerBody, ChatBody
+from server.dialects.refusals import invalid_value
+from server.dialects.wire import LONGEST_WINDOW
 
 _TOKEN_ID = re.compile(r"[0-9]{1,9}", re.ASCII)
 

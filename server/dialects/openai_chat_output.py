@@ -9,7 +9,7 @@ from typing import Any
 
 from server.core.request import GrammarOutput, JsonOutput, Output
 from server.dialects.openai_chat_body import AnswerBody, ResponseFormat
-from server.dialects.openai_errors import invalid_value, missing
+from server.dialects.refusals import invalid_value, missing
 
 _SCHEMA = "response_format.json_schema.schema"
 

@@ -10,7 +10,7 @@ from typing import Any
 from server.core.messages import Tool, ToolChoice
 from server.dialects.openai_chat_body import ChatBody, FunctionPart, ToolPart
 from server.dialects.openai_chat_messages import check_function_name
-from server.dialects.openai_errors import invalid_value, missing
+from server.dialects.refusals import invalid_value, missing
 
 MAX_TOOLS = 128
 

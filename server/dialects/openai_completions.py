@@ -10,6 +10,7 @@ from dataclasses import replace
 from server.core.messages import Conversation, RawPrompt, UserMessage
 from server.core.request import GenerationRequest
 from server.dialects.base import Call, Rules
+from server.dialects.json_body import read
 from server.dialects.openai_chat import Asked, choices, fingerprint, to_count
 from server.dialects.openai_chat_numbers import (
     to_max_tokens,
@@ -21,9 +22,8 @@ from server.dialects.openai_chat_output import to_output
 from server.dialects.openai_completions_body import CompletionsBody, check_fields
 from server.dialects.openai_completions_reply import CompletionsReply, CompletionStyle
 from server.dialects.openai_effort import EFFORT_HEADER, known_effort
-from server.dialects.openai_errors import invalid_value, unsupported
-from server.dialects.openai_json import read
 from server.dialects.openai_prompts import to_prompts
+from server.dialects.refusals import invalid_value, unsupported
 
 # Answers to all prompts of a request together.
 MOST_CHOICES = 64

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 from pydantic import Field, WithJsonSchema
 
-from server.dialects.openai_chat_body import AnswerBody, Flag, Whole
-from server.dialects.openai_errors import unsupported
-from server.dialects.openai_fields import OtherFields
+from server.dialects.openai_chat_body import AnswerBody
+from server.dialects.other_fields import OtherFields
+from server.dialects.refusals import unsupported
+from server.dialects.wire import Flag, Whole
 
 OTHER_FIELDS = OtherFields(
     ignored=frozenset(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from server.core.request import Effort
-from server.dialects.openai_errors import invalid_value
+from server.dialects.refusals import invalid_value
 
 EFFORT_HEADER = "x-reasoning-effort"
 

@@ -13,10 +13,10 @@ from pydantic import Field, WithJsonSchema
 from server.core.embeddings import EmbeddingRequest, Embeddings, Input
 from server.core.errors import ServerError
 from server.dialects.base import Rules
-from server.dialects.openai_chat_body import Flag, Whole, Wire
-from server.dialects.openai_errors import invalid_value
-from server.dialects.openai_json import read
+from server.dialects.json_body import read
+from server.dialects.refusals import invalid_value
 from server.dialects.vectors import as_base64, as_numbers
+from server.dialects.wire import Flag, Whole, Wire
 
 MAX_INPUTS = 2048
 # Above any vocabulary; larger numbers would not fit into a frame to the worker.

@@ -6,7 +6,7 @@ Knows neither a vocabulary nor what becomes of the prompts.
 from typing import Any
 
 from server.core.messages import RawPrompt
-from server.dialects.openai_errors import invalid_value
+from server.dialects.refusals import invalid_value
 
 # Above any vocabulary; larger numbers would not fit into a frame to the worker.
 TOKEN_LIMIT = 1 << 31

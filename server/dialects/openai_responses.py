@@ -11,10 +11,9 @@ from typing import Any
 from server.core.messages import Conversation, Instructions
 from server.core.request import Effort, GenerationRequest, JsonOutput, Output, Sampling
 from server.dialects.base import Call, Rules
+from server.dialects.json_body import read
 from server.dialects.openai_chat import Asked
 from server.dialects.openai_effort import EFFORT_HEADER, Meaning, known_effort
-from server.dialects.openai_errors import invalid_value, missing
-from server.dialects.openai_json import read
 from server.dialects.openai_responses_body import (
     LOGPROBS,
     SEALED_REASONING,
@@ -27,6 +26,7 @@ from server.dialects.openai_responses_items import to_messages
 from server.dialects.openai_responses_objects import ResponseStyle
 from server.dialects.openai_responses_reply import ResponsesReply
 from server.dialects.openai_responses_tools import to_choice, to_tools
+from server.dialects.refusals import invalid_value, missing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from server.dialects.openai_chat_body import HUGE, Array, Flag, Number, Whole, Wire
-from server.dialects.openai_errors import invalid_value, unknown_parameter, unsupported
+from server.dialects.refusals import invalid_value, unknown_parameter, unsupported
+from server.dialects.wire import HUGE, Array, Flag, Number, Whole, Wire
 
 # Fields that change nothing in the text of an answer: taken and not used.
 IGNORED = frozenset(

@@ -11,9 +11,9 @@ import msgspec
 from pydantic import TypeAdapter
 
 from server.core.errors import ServerError
-from server.dialects.openai_errors import invalid_value
 from server.dialects.openai_responses_body import InputItem, ItemContent
 from server.dialects.openai_responses_items import arguments_text
+from server.dialects.refusals import invalid_value
 
 RESPONSE_PREFIX = "resp_"
 

@@ -18,14 +18,9 @@ from server.core.messages import (
     UserMessage,
 )
 from server.dialects.openai_chat_messages import MEDIA, check_function_name
-from server.dialects.openai_errors import (
-    invalid_value,
-    missing,
-    unsupported,
-    unsupported_content,
-)
 from server.dialects.openai_responses_body import InputItem, ItemContent, ItemPart
 from server.dialects.pictures import picture, user_message
+from server.dialects.refusals import invalid_value, missing, unsupported, unsupported_content
 
 # Messages of the model that are said before a call, and those that are its answer.
 COMMENTARY = "commentary"

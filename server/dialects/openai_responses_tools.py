@@ -9,8 +9,8 @@ from typing import Any
 from server.core.messages import Tool, ToolChoice
 from server.dialects.openai_chat_messages import check_function_name
 from server.dialects.openai_chat_tools import MAX_TOOLS
-from server.dialects.openai_errors import invalid_value, missing, unsupported
 from server.dialects.openai_responses_body import ResponsesBody, ResponseTool
+from server.dialects.refusals import invalid_value, missing, unsupported
 
 Choice = tuple[ToolChoice, tuple[str, ...]]
 

@@ -12,13 +12,13 @@ from pydantic import Field
 from server.core.messages import RawPrompt
 from server.core.request import GenerationRequest
 from server.dialects.base import Rules
+from server.dialects.json_body import read
 from server.dialects.openai_chat import Asked, to_call
 from server.dialects.openai_chat import read_body as read_chat_body
-from server.dialects.openai_chat_body import Flag, Wire
-from server.dialects.openai_errors import missing, unsupported
-from server.dialects.openai_fields import OtherFields
-from server.dialects.openai_json import read
 from server.dialects.openai_prompts import to_tokens
+from server.dialects.other_fields import OtherFields
+from server.dialects.refusals import missing, unsupported
+from server.dialects.wire import Flag, Wire
 
 TOKENIZE_FIELDS = OtherFields(
     ignored=frozenset({"add_special", "add_special_tokens"}),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from server.core.messages import Image, UserMessage
-from server.dialects.openai_errors import invalid_value
+from server.dialects.refusals import invalid_value
 
 _ADDRESS = re.compile(r"https?://[^\s/]|data:image/[a-z0-9.+-]+;base64,[A-Za-z0-9+/=_-]", re.ASCII)
 # What the base64 of a picture's first bytes begins with.

@@ -10,13 +10,13 @@ from pydantic import Field
 from server.core.messages import Conversation, UserMessage
 from server.core.request import GenerationRequest, Sampling
 from server.dialects.base import Call, Rules
+from server.dialects.json_body import read
 from server.dialects.openai_chat import Asked
-from server.dialects.openai_chat_body import HUGE, Flag, Number, Whole, Wire
 from server.dialects.openai_effort import EFFORT_HEADER, Meaning, known_effort
-from server.dialects.openai_errors import invalid_value
-from server.dialects.openai_fields import OtherFields
-from server.dialects.openai_json import read
+from server.dialects.other_fields import OtherFields
+from server.dialects.refusals import invalid_value
 from server.dialects.simple_reply import SimpleReply, SimpleStyle
+from server.dialects.wire import HUGE, Flag, Number, Whole, Wire
 
 MAX_TOKENS = 512
 TEMPERATURE = 0.7

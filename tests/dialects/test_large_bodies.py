@@ -9,10 +9,10 @@ from pydantic import BaseModel, ValidationError
 
 from server.api.bodies import BODIES
 from server.core.errors import ServerError
+from server.dialects.json_body import MOST_VALUES, read
 from server.dialects.ollama_body import OllamaGenerateBody
 from server.dialects.openai_chat_body import ChatBody
 from server.dialects.openai_embeddings import read_embeddings_body, to_embedding_call
-from server.dialects.openai_json import MOST_VALUES, read
 from server.dialects.openai_responses_body import ResponsesBody
 from tests.dialects.asking import Limits
 

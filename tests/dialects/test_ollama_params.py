@@ -15,7 +15,7 @@ from server.dialects.ollama import asks_nothing, to_load_reply
 from server.dialects.ollama_body import OllamaChatBody, OllamaGenerateBody
 from server.dialects.ollama_fields import keep_alive_seconds, read_request
 from server.dialects.ollama_options import FLOATS, IGNORED, INTEGERS, Options, read_options
-from server.dialects.openai_chat_body import HUGE, LONGEST_WINDOW
+from server.dialects.wire import HUGE, LONGEST_WINDOW
 from tests.dialects.asking import Limits
 from tests.dialects.asking_ollama import ASKED, chat, chat_request, generate, generate_request
 from tests.dialects.encoding import encoded

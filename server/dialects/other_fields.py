@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel
 
-from server.dialects.openai_errors import unknown_parameter, unsupported
+from server.dialects.refusals import unknown_parameter, unsupported
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, from_json
 
 from server.core.errors import ServerError
-from server.dialects.openai_errors import invalid_value, missing
+from server.dialects.refusals import invalid_value, missing
 
 Body = TypeVar("Body", bound=BaseModel)
 
