@@ -22,6 +22,9 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILDAH = shlex.split(os.environ.get("GPT_API_DEPLOY_BUILDAH", "buildah"))
 CLONE_NEWNET = 0x40000000
 BUILD_LIMIT_S = 3600
+PULL_LIMIT_S = 300
+# What it is made of unless an argument of the build says otherwise.
+BASES = re.compile(r"^FROM \$\{\w+:-([^}]+)\}", re.MULTILINE)
 LINE_LIMIT_S = 120
 USER = 1000
 
@@ -63,6 +66,16 @@ def buildah(*arguments: str, limit_s: float = 300) -> str:
         [*BUILDAH, *arguments], stdout=subprocess.PIPE, text=True, timeout=limit_s, check=True
     )
     return done.stdout.strip()
+
+
+def unreachable() -> str:
+    """Why what the image is made of is not to be had here, if it is not."""
+    for base in set(BASES.findall((ROOT / "Dockerfile").read_text())):
+        try:
+            buildah("pull", "--policy", "missing", base, limit_s=PULL_LIMIT_S)
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+            return f"{base} is neither here nor to be had; GPT_API_DEPLOY_IMAGE names a built image"
+    return ""
 
 
 def build(name: str) -> None:
