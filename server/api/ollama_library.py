@@ -34,7 +34,7 @@ async def manager(request: Request) -> Principal:
     """
     behind = service(request)
     who = await authenticated(request)
-    if not (behind.keys.table.open and behind.options.manageable and _at_home(request)):
+    if not (behind.keys.table.open and behind.options.local and _at_home(request)):
         who.require("admin")
     behind.drain.admit()
     return who

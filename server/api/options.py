@@ -34,8 +34,8 @@ class ApiOptions:
     reasoning_alias: bool = True
     completions_as_chat: bool = False
     ollama_truncate: bool = True
-    # Whether those without a key may add and remove models, where there are no keys.
-    manageable: bool = True
+    # Whether nobody but programs of this machine reaches the server, and no proxy for others.
+    local: bool = False
 
     # The word of a service that can answer, and the pages of other origins that may ask it.
     health_text: HealthText = "ok"

@@ -145,7 +145,7 @@ def api_options(settings: Settings) -> ApiOptions:
         reasoning_alias=settings.reasoning_alias,
         completions_as_chat=settings.completions_as_chat,
         ollama_truncate=settings.ollama_truncate,
-        manageable=loopback(settings.host) and proxies is None,
+        local=loopback(settings.host) and proxies is None,
         health_text=settings.health_status_text,
         cors_origins=origins.urls if origins else (),
         trusted_proxies=proxies.networks if proxies else (),

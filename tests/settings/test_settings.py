@@ -583,7 +583,21 @@ def test_api_gets_its_slice():
     assert not options.ollama_truncate
     assert options.cors_origins == ("https://a.b",)
     assert options.version == __version__
-    assert api_options(Settings()) == ApiOptions(version=__version__)
+    assert api_options(Settings()) == ApiOptions(version=__version__, local=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "local"),
+    [
+        ({}, True),
+        ({"host": "::1"}, True),
+        ({"host": "localhost"}, True),
+        ({"host": "0.0.0.0"}, False),
+        ({"trusted_proxies": "127.0.0.1"}, False),
+    ],
+)
+def test_a_server_for_its_own_machine_is_known(changes: dict[str, str], local: bool):
+    assert api_options(Settings(**changes)).local == local
 
 
 def test_store_of_responses_gets_its_limits():
