@@ -12,5 +12,5 @@ case $suite in
         debootstrap --no-check-gpg --components=main,universe "${options[@]}" "$suite" "$folder" \
             http://archive.ubuntu.com/ubuntu /usr/share/debootstrap/scripts/gutsy
         ;;
-    *) debootstrap "${options[@]}" "$suite" "$folder" http://deb.debian.org/debian ;;
+    *) debootstrap "${options[@]}" "$suite" "$folder" ;;
 esac
