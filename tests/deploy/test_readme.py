@@ -37,6 +37,7 @@ PLAY = {
     "systemctl status gpt-api": Scene("ready: 0 running, 0 waiting"),
     "journalctl -u gpt-api -f": Scene("is ready", endless=True, statuses=(0, 130)),
     "sudo gpt-api check-config": Scene(r"PORT +8000 +/etc/gpt-api/gpt-api.env"),
+    "sudo gpt-api doctor": Scene("gpt-api.service is active: ready"),
     "sudo systemctl restart gpt-api": Scene(""),
     "sudo scripts/install.sh --upgrade": Scene("nothing was changed"),
     "sudo scripts/install.sh --uninstall": Scene("Kept: /etc/gpt-api"),
