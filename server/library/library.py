@@ -160,7 +160,12 @@ class Library:
                 await self._remember(self._record.with_copy(name, same.name))
                 return
             kept = Kept(name=name, file=path.name, repository=reference.repo)
-            entry = await asyncio.to_thread(self._make, kept, path)
+            try:
+                entry = await asyncio.to_thread(self._make, kept, path)
+            except (ValueError, OSError) as error:
+                raise ServerError(
+                    "upstream_failed", f"{reference} was downloaded and is of no use: {error}"
+                ) from error
             await self._registry.add(entry)
             await self._remember(self._record.with_model(kept))
 

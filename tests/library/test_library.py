@@ -28,6 +28,7 @@ class House:
         self.folder = folder
         self.fetched: list[Reference] = []
         self.failure: Exception | None = None
+        self.content = b"GGUF"
         self.registry = Registry([_entry("gpt-oss-20b")], "gpt-oss-20b")
         self.library = Library(folder, self._fetch, self._make, needed)
         self.library.recall(self.registry)
@@ -49,7 +50,7 @@ class House:
         if self.failure is not None:
             raise self.failure
         path = self.folder / f"{reference.repo.partition('/')[2]}.gguf"
-        path.write_bytes(b"GGUF")
+        path.write_bytes(self.content)
         return path
 
     def _make(self, kept: Kept, path: Path) -> Served:
@@ -173,6 +174,15 @@ async def test_a_failed_download_says_why_and_leaves_nothing(
     with pytest.raises(ServerError, match=r"It went wrong\.") as caught:
         await house.pull(GEMMA)
     assert caught.value.kind == told
+    assert house.names() == House(tmp_path).names() == ["gpt-oss-20b"]
+
+
+async def test_a_file_that_is_of_no_use_is_told_and_not_served(tmp_path: Path):
+    house = House(tmp_path)
+    house.content = b"GGUF that ends too early"
+    with pytest.raises(ServerError, match="is not a whole GGUF file") as caught:
+        await house.pull(GEMMA)
+    assert caught.value.kind == "upstream_failed"
     assert house.names() == House(tmp_path).names() == ["gpt-oss-20b"]
 
 
